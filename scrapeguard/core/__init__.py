@@ -1,0 +1,1 @@
+"""What scrapeguard decides and why: values and pure functions, without I/O, clock or randomness."""

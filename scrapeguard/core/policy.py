@@ -1,0 +1,169 @@
+"""The owner's policy: what it says about sharing, agents, rules and scores, for a site and for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from string import Template
+from typing import NamedTuple
+
+from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
+from scrapeguard.core.decision import Action, Mode
+from scrapeguard.core.request import Request, canonical_host
+from scrapeguard.core.rules import Rule, RuleIndex
+from scrapeguard.core.signals import SIGNALS
+
+
+class Use(StrEnum):
+    """What a page may be used for, in the words of the IETF AIPREF vocabulary (draft-ietf-aipref-vocab)."""
+
+    TRAIN = "train"
+    AI_USE = "ai-use"
+    SEARCH = "search"
+
+
+USES_OF: dict[Purpose, frozenset[Use]] = {
+    Purpose.TRAINING: frozenset({Use.TRAIN}),
+    Purpose.DATASET: frozenset({Use.TRAIN}),
+    Purpose.UNDOCUMENTED_AI: frozenset({Use.TRAIN, Use.AI_USE}),
+    Purpose.AI_SEARCH: frozenset({Use.AI_USE}),
+    Purpose.ASSISTANT: frozenset({Use.AI_USE}),
+    Purpose.AI_AGENT: frozenset({Use.AI_USE}),
+    Purpose.SEARCH_ENGINE: frozenset({Use.SEARCH}),
+}
+"""To what use an agent of a purpose puts a page; the purposes left out put it to none of them."""
+
+
+class Threshold(NamedTuple):
+    """From this score on, this action."""
+
+    score: int
+    action: Action
+
+
+class Verdict(NamedTuple):
+    """An action and the part of the policy that chose it."""
+
+    action: Action
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The words of a refusal.
+
+    `template` is a whole HTML page with `REFUSAL_PLACEHOLDERS`, each as `$name`; None for the built-in one.
+    `contact` is an e-mail address or a URL.
+    """
+
+    title: str = "Automated access refused"
+    text: str = "This site does not allow its pages to be collected for artificial intelligence."
+    contact: str | None = None
+    template: str | None = None
+
+
+REFUSAL_PLACEHOLDERS = ("title", "text", "contact", "reference")
+
+
+def template_fault(text: str) -> str | None:
+    """What is wrong with a template of a refusal, or None."""
+    template = Template(text)
+    if not template.is_valid():
+        return "a `$` that is no placeholder; write `$$` for a dollar sign"
+    unknown = sorted(set(template.get_identifiers()) - set(REFUSAL_PLACEHOLDERS))
+    if unknown:
+        return f"unknown placeholder ${unknown[0]}; there are {', '.join(f'${name}' for name in REFUSAL_PLACEHOLDERS)}"
+    return None if "reference" in template.get_identifiers() else "it lacks $reference, which finds the decision"
+
+
+@dataclass(frozen=True, eq=False)
+class SitePolicy:
+    """The policy of one site; compared by identity, so that what follows from it can be remembered.
+
+    `by_name`, `by_operator` and `by_purpose` are what the file says under `agents`; the narrower wins. `weights` are
+    by signal.
+    """
+
+    sharing: Mapping[Use, bool]
+    mode: Mode = Mode.ENFORCE
+    by_name: Mapping[str, Action] = field(default_factory=dict)
+    by_operator: Mapping[str, Action] = field(default_factory=dict)
+    by_purpose: Mapping[Purpose, Action] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    weights: Mapping[str, int] = field(default_factory=lambda: {name: s.weight for name, s in SIGNALS.items()})
+    thresholds: tuple[Threshold, ...] = ()
+    refusal: Refusal = Refusal()
+    index: RuleIndex = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", RuleIndex(self.rules))
+
+    def handling(self, agent: Agent) -> Verdict | None:
+        """What is said about an agent: by its name, else its operator, else its purpose, else by what is shared."""
+        if (action := self.by_name.get(agent.name)) is not None:
+            return Verdict(action, f"agents.{agent.name}")
+        if agent.operator is not None and (action := self.by_operator.get(agent.operator)) is not None:
+            return Verdict(action, f"agents.{agent.operator}")
+        return self.handling_of(agent.purpose)
+
+    def handling_of(self, purpose: Purpose) -> Verdict | None:
+        """What is said about a purpose; None where nothing is."""
+        if (action := self.by_purpose.get(purpose)) is not None:
+            return Verdict(action, f"agents.{purpose}")
+        if any(not self.sharing[use] for use in USES_OF.get(purpose, ())):
+            return Verdict(Action.BLOCK, f"agents.{purpose}")
+        return None
+
+    def by_score(self, score: int) -> Verdict | None:
+        """The action of the highest threshold that the score reaches, or None."""
+        reached = [threshold for threshold in self.thresholds if score >= threshold.score]
+        if not reached:
+            return None
+        highest = max(reached)
+        return Verdict(highest.action, f"thresholds.{highest.score}")
+
+
+class RuleTest(NamedTuple):
+    """A test that the owner wrote into the rule file: this request must get this action."""
+
+    request: Request
+    expect: Action
+    place: str
+
+
+class Policy:
+    """The policy of every site: that of a host where `sites` has one, else the common one.
+
+    Args:
+        common: the policy of all hosts that are not named.
+        sites: policies by host name; `*.example.org` stands for every name below. The longest pattern wins.
+    """
+
+    def __init__(
+        self,
+        common: SitePolicy,
+        catalogue: Catalogue,
+        *,
+        sites: Mapping[str, SitePolicy] | None = None,
+        on_error: Action = Action.ALLOW,
+        events: str = "stderr",
+        tests: Iterable[RuleTest] = (),
+    ) -> None:
+        self.common = common
+        self.catalogue = catalogue
+        self.sites = {pattern.lower(): site for pattern, site in (sites or {}).items()}
+        self.on_error = on_error
+        self.events = events
+        self.tests = tuple(tests)
+
+    def site(self, host: str) -> SitePolicy:
+        """The policy for a Host field; its cost does not grow with the number of sites."""
+        if not self.sites:
+            return self.common
+        name = canonical_host(host)
+        site = self.sites.get(name)
+        while site is None and "." in name:
+            name = name.partition(".")[2]
+            site = self.sites.get(f"*.{name}")
+        return self.common if site is None else site

@@ -1,0 +1,82 @@
+"""Ordered rules, found by what is known of a request instead of being tried one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from scrapeguard.core.address import NetworkMap
+from scrapeguard.core.conditions import AnchorKind, Condition
+from scrapeguard.core.decision import Action
+from scrapeguard.core.facts import View
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The first rule whose condition holds decides."""
+
+    name: str
+    when: Condition
+    action: Action
+
+
+def _matches_unfolded(rule: Rule, view: View) -> bool:
+    """Whether the rule holds for the path as it came too: `/secret/../press/` must not be let in as `/press/`."""
+    unfolded = view.unfolded
+    return unfolded is None or rule.when.matches(unfolded)
+
+
+class RuleIndex:
+    """Rules filed by an anchor: an agent, operator, purpose, host, network or the beginning of a path.
+
+    A request is compared only with the rules filed under what it has, and with those that have no anchor. Paths cost
+    one lookup for each distinct length of a prefix, not for each prefix.
+    """
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._always: list[int] = []
+        self._filed: dict[AnchorKind, dict[str, list[int]]] = {kind: {} for kind in AnchorKind}
+        networks = []
+        for position, rule in enumerate(self._rules):
+            anchors = rule.when.anchors()
+            if not anchors:
+                self._always.append(position)
+            for kind, key in anchors:
+                if isinstance(key, IPv4Network | IPv6Network):
+                    networks.append((key, position))
+                else:
+                    self._filed[kind].setdefault(key, []).append(position)
+        self._networks: NetworkMap[int] = NetworkMap(networks)
+        self._path_lengths = sorted({len(prefix) for prefix in self._filed[AnchorKind.PATH]})
+
+    def first_match(self, view: View) -> Rule | None:
+        """The first rule, in the owner's order, that holds for the request."""
+        for position in sorted({*self._always, *self._candidates(view)}):
+            rule = self._rules[position]
+            if rule.when.matches(view) and (rule.action.refuses or _matches_unfolded(rule, view)):
+                return rule
+        return None
+
+    def _candidates(self, view: View) -> Iterator[int]:
+        filed = self._filed
+        claim = view.facts.claim
+        for agent in claim.agents:
+            yield from filed[AnchorKind.AGENT].get(agent.name, ())
+            yield from filed[AnchorKind.OPERATOR].get(agent.operator or "", ())
+            yield from filed[AnchorKind.PURPOSE].get(agent.purpose, ())
+        yield from filed[AnchorKind.PURPOSE].get(claim.purpose, ())
+        if by_host := filed[AnchorKind.HOST]:
+            yield from by_host.get(view.host, ())
+        if self._path_lengths:
+            yield from self._by_path(view.target)
+        if self._networks:
+            yield from self._networks.lookup(view.address)
+
+    def _by_path(self, target: str) -> Iterator[int]:
+        by_path = self._filed[AnchorKind.PATH]
+        for length in self._path_lengths:
+            if length > len(target):
+                return
+            yield from by_path.get(target[:length], ())

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from protego import Protego
+
+from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
+from scrapeguard.core.conditions import (
+    AgentIs,
+    AllOf,
+    AnyOf,
+    HeaderIs,
+    HostIs,
+    IdentityIs,
+    MethodIs,
+    Negation,
+    OperatorIs,
+    PathIs,
+    PurposeIs,
+)
+from scrapeguard.core.decision import Action
+from scrapeguard.core.engine import decide
+from scrapeguard.core.facts import Facts
+from scrapeguard.core.glob import PathPattern
+from scrapeguard.core.identity import Identity
+from scrapeguard.core.policy import Policy, SitePolicy, Threshold, Use
+from scrapeguard.core.request import Request
+from scrapeguard.core.robots import groups, host_key, render, unsaid_rules
+from scrapeguard.core.rules import Rule
+from scrapeguard.core.signals import Evidence
+from scrapeguard.core.useragent import Claim, UserAgentClassifier
+
+_SPEC = importlib.util.spec_from_file_location("reference_robots", Path(__file__).parents[1] / "reference_robots.py")
+reference = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(reference)
+
+
+def agent(name, purpose, operator=None, **more):
+    return Agent(name, purpose, operator, token=name, match=(name,), **more)
+
+
+AGENTS = [
+    agent("Trainer", Purpose.TRAINING, "Alpha"),
+    agent("Helper", Purpose.ASSISTANT, "Alpha"),
+    agent("Searcher", Purpose.SEARCH_ENGINE, "Beta"),
+    agent("Archiver", Purpose.ARCHIVE),
+]
+CATALOGUE = Catalogue(AGENTS)
+CLOSED = {Use.TRAIN: False, Use.AI_USE: False, Use.SEARCH: True}
+
+
+def paths(*patterns):
+    return PathIs(tuple(map(PathPattern, patterns)))
+
+
+def claim_of(agent):
+    return Claim(agent.purpose, agent.name, (agent,), (Evidence("declared-agent", ""),))
+
+
+def refused(site, claim, target, host=""):
+    identity = Identity.CLAIMED if claim.name else Identity.NONE
+    request = Request.of(target, host=host)
+    return decide(Policy(site, CATALOGUE), Facts(request, claim, identity, None, claim.evidence)).action.refuses
+
+
+# What robots.txt can express; a final `$` cannot be made longer, so it is tested apart.
+PATHS = st.lists(
+    st.sampled_from(["/", "/a", "/a/", "/a/b", "/*b", "/a*c", "/b", "/*/a", "/*b$"]), min_size=1, max_size=2
+)
+SAYABLE = st.one_of(
+    PATHS.map(lambda patterns: paths(*patterns)),
+    st.sets(st.sampled_from([a.name for a in AGENTS]), min_size=1).map(lambda names: AgentIs(frozenset(names))),
+    st.sampled_from([OperatorIs(frozenset({"Alpha"})), PurposeIs(frozenset({Purpose.ARCHIVE, Purpose.OTHER_BOT}))]),
+    st.sampled_from([HostIs(("h.example",)), Negation(HostIs(("h.example",)))]),
+    st.just(IdentityIs(frozenset({Identity.CLAIMED}))),
+    st.sampled_from([AnyOf((HostIs(("h.example",)), MethodIs(frozenset({"POST"})))), AllOf(())]),
+)
+WHEN = st.one_of(
+    SAYABLE,
+    st.tuples(SAYABLE, PATHS).map(lambda both: AllOf((both[0], paths(*both[1]))) if _is_who(both[0]) else both[0]),
+    st.lists(PATHS, min_size=1, max_size=2).map(lambda some: AnyOf(tuple(paths(*patterns) for patterns in some))),
+)
+SITES = st.builds(
+    lambda rules, shares, by_name, weight: SitePolicy(
+        dict(zip(Use, shares, strict=True)),
+        weights={"declared-agent": 0, "declared-bot": weight},
+        thresholds=(Threshold(100, Action.BLOCK),),
+        rules=tuple(Rule(str(n), when, action) for n, (when, action) in enumerate(rules)),
+        by_name=by_name,
+    ),
+    st.lists(st.tuples(WHEN, st.sampled_from(Action)), max_size=5),
+    st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    st.dictionaries(st.sampled_from(["Trainer", "Archiver"]), st.sampled_from(Action), max_size=2),
+    st.sampled_from([0, 100]),
+)
+TARGETS = st.text(alphabet="/abc", max_size=6).map(lambda text: "/" + text).filter(lambda text: "//" not in text)
+
+
+def _is_who(condition):
+    return not isinstance(condition, PathIs)
+
+
+@settings(max_examples=500)
+@given(SITES, TARGETS, st.sampled_from(["", "h.example"]))
+def test_robots_txt_refuses_exactly_what_the_policy_refuses(site, target, host):
+    text = render(site, CATALOGUE, host)
+    for known in AGENTS:
+        assert reference.allowed(text, known.token, target) is not refused(site, claim_of(known), target, host)
+    stranger = UserAgentClassifier(CATALOGUE).classify(b"StrangeBot/1.0")
+    assert reference.allowed(text, "StrangeBot", target) is not refused(site, stranger, target, host)
+
+
+def test_the_default_policy_refuses_ai_everywhere_and_nobody_else(catalogue, default_policy):
+    text = render(default_policy.common, catalogue)
+    for known in catalogue.agents:
+        if known.token:
+            assert reference.allowed(text, known.token, "/any/page?x=1") is not known.is_ai, known.name
+
+
+def test_an_independent_parser_reads_it_alike(catalogue, default_policy):
+    parsed = Protego.parse(render(default_policy.common, catalogue))
+    for name in ("GPTBot", "ClaudeBot", "CCBot", "Google-Extended", "Applebot-Extended", "Bytespider"):
+        assert not parsed.can_fetch("https://example.org/page", name)
+    for name in ("Googlebot", "bingbot", "facebookexternalhit", "archive.org_bot", "AhrefsBot"):
+        assert parsed.can_fetch("https://example.org/page", name)
+
+
+def test_words_for_robots_txt_alone_are_refused_there():
+    control = agent("Alpha-Extended", Purpose.TRAINING, "Alpha", control=True)
+    (group,) = groups(SitePolicy(CLOSED), Catalogue([control]))
+    assert group.tokens == ("Alpha-Extended",)
+
+
+def test_an_agent_without_a_token_is_not_mentioned():
+    assert groups(SitePolicy(CLOSED), Catalogue([Agent("Silent", Purpose.TRAINING)])) == ()
+
+
+def test_nothing_refused_is_still_a_valid_file():
+    text = render(SitePolicy(dict.fromkeys(Use, True)), CATALOGUE)
+    assert text == "User-agent: *\nDisallow:\n"
+
+
+def test_lines_that_change_nothing_are_left_out():
+    site = SitePolicy(CLOSED, rules=(Rule("r", AllOf((AgentIs(frozenset({"Trainer"})), paths("/x"))), Action.BLOCK),))
+    assert "/x" not in render(site, CATALOGUE)
+
+
+def test_a_rule_that_robots_txt_cannot_express_is_not_mentioned():
+    keyed = AllOf((HeaderIs("x-key", ("secret",)), paths("/open/")))
+    site = SitePolicy(
+        CLOSED, rules=(Rule("key", keyed, Action.ALLOW), Rule("not", Negation(paths("/x")), Action.BLOCK))
+    )
+    text = render(site, CATALOGUE)
+    assert "/open/" not in text
+    assert "/x" not in text
+
+
+def test_an_earlier_pattern_is_made_longer_where_a_later_one_would_win():
+    rules = (Rule("no", paths("/a"), Action.BLOCK), Rule("yes", paths("/a/b"), Action.ALLOW))
+    text = render(SitePolicy(dict.fromkeys(Use, True), rules=rules), CATALOGUE)
+    assert not reference.allowed(text, "AnyBot", "/a/b")
+    assert reference.allowed(text, "AnyBot", "/b")
+
+
+@pytest.mark.parametrize(("target", "allowed"), [("/exact", False), ("/exact/more", True)])
+def test_the_end_of_a_path_can_be_said(target, allowed):
+    text = render(SitePolicy(CLOSED, rules=(Rule("r", paths("/exact$"), Action.BLOCK),)), CATALOGUE)
+    assert reference.allowed(text, "AnyBot", target) is allowed
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line"),
+    [("/a b", "/a%20b"), ("/caf\u00e9", "/caf%C3%A9"), ("/a#b", "/a%23b"), ("/*.pdf$", "/*.pdf$"), ("/?q=1", "/?q=1")],
+)
+def test_what_would_break_a_line_is_encoded(pattern, line):
+    site = SitePolicy(dict.fromkeys(Use, True), rules=(Rule("r", paths(pattern), Action.BLOCK),))
+    assert f"User-agent: *\nDisallow: {line}\n" in render(site, CATALOGUE)
+
+
+def test_rules_that_cannot_be_said_are_named():
+    keyed = HeaderIs("x-key", ("secret",))
+    rules = (
+        Rule("said", paths("/a"), Action.BLOCK),
+        Rule("who", AllOf((AgentIs(frozenset({"Trainer"})), keyed)), Action.BLOCK),
+        Rule("half", AnyOf((paths("/b"), keyed)), Action.BLOCK),
+        Rule("browsers", AllOf((PurposeIs(frozenset({Purpose.BROWSER})), keyed)), Action.BLOCK),
+    )
+    site = SitePolicy(CLOSED, rules=rules)
+    assert unsaid_rules(site, CATALOGUE) == ("who", "half")
+    assert "Disallow: /b" in render(site, CATALOGUE)
+
+
+def test_hosts_with_the_same_rules_share_a_file():
+    condition = AnyOf((HostIs(("h.example",)), Negation(HostIs(("*.example",)))))
+    site = SitePolicy(CLOSED, rules=(Rule("r", condition, Action.BLOCK),))
+    assert host_key(site, "a.example") == host_key(site, "b.example") != host_key(site, "h.example")
+    assert host_key(SitePolicy(CLOSED), "any.example") == ()
