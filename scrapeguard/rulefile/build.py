@@ -1,0 +1,140 @@
+"""From what a rule file says to the policy it means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from scrapeguard.core.catalogue import Catalogue, Purpose
+from scrapeguard.core.decision import Action, Mode
+from scrapeguard.core.policy import Policy, Refusal, RuleTest, SitePolicy, Threshold, Use, template_fault
+from scrapeguard.core.request import Request
+from scrapeguard.core.signals import SIGNALS
+from scrapeguard.errors import PolicyError, Problem
+from scrapeguard.rulefile.kinds import Problems
+from scrapeguard.rulefile.model import RuleFile
+from scrapeguard.rulefile.tree import Mapping, Node, Place, merge, without
+
+_OWN_KEYS_OF_THE_FILE = ("version", "extends", "sites", "events", "on_error", "tests")
+
+
+def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Policy:
+    """The policy of a tree whose `extends` is resolved.
+
+    Args:
+        tree: the file as it was read.
+        catalogue: who the agents are.
+        found: the problems that were found already.
+
+    Raises:
+        PolicyError: with every problem of the tree.
+    """
+    model = RuleFile(catalogue)
+    problems = Problems(found)
+    document = model.document.read(tree, problems) or {}
+    builder = _SiteBuilder(problems)
+    common = builder.build(document, tree)
+    sites = {}
+    if isinstance(tree, Mapping):
+        for host, node in _site_trees(tree):
+            sites[host] = builder.build(model.site.read(node, problems) or {}, node)
+    tests = [_rule_test(place, values) for place, values in document.get("tests", ()) if len(values) == 2]
+    events = _event_log(document, problems)
+    if problems.found:
+        raise PolicyError(problems.found)
+    return Policy(
+        common,
+        catalogue,
+        sites=sites,
+        on_error=document.get("on_error", Action.ALLOW),
+        events=events,
+        tests=tests,
+    )
+
+
+def _event_log(document: dict[str, Any], problems: Problems) -> str:
+    """Where events go; a file must be one that can be written."""
+    place, target = document.get("events", {}).get("log", (None, "stderr"))
+    if place is None or target in ("stderr", "logging", "off"):
+        return str(target)
+    path = Path(target)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        problems.add(place, f"cannot write events to {path}: it is no file, or its folder does not allow it")
+    return str(target)
+
+
+def _site_trees(tree: Mapping) -> Iterable[tuple[str, Node]]:
+    """Each site with the common part of the file laid under its own."""
+    sites = tree.entries.get("sites")
+    if sites is None or not isinstance(sites.node, Mapping):
+        return
+    common = without(tree, *_OWN_KEYS_OF_THE_FILE)
+    for host, entry in sites.node.entries.items():
+        yield host, merge(common, entry.node)
+
+
+class _SiteBuilder:
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+
+    def build(self, values: dict[str, Any], node: Node) -> SitePolicy:
+        agents = values.get("agents", {}).items()
+        return SitePolicy(
+            sharing=self._sharing(values, node),
+            mode=values.get("mode", Mode.ENFORCE),
+            by_name={word: action for (kind, word), action in agents if kind == "name"},
+            by_operator={word: action for (kind, word), action in agents if kind == "operator"},
+            by_purpose={Purpose(word): action for (kind, word), action in agents if kind == "purpose"},
+            rules=values.get("rules", ()),
+            weights={name: signal.weight for name, signal in SIGNALS.items()} | values.get("signals", {}),
+            thresholds=tuple(Threshold(*pair) for pair in sorted(values.get("thresholds", {}).items())),
+            refusal=self._refusal(values.get("refusal", {})),
+        )
+
+    def _sharing(self, values: dict[str, Any], node: Node) -> dict[Use, bool]:
+        """What is shared; silence about a use is an error, since it must not be taken for permission."""
+        said = {Use(use): allowed for use, allowed in values.get("sharing", {}).items()}
+        entry = node.entries.get("sharing") if isinstance(node, Mapping) else None
+        mentioned = entry.node.entries if entry is not None and isinstance(entry.node, Mapping) else {}
+        silent = [use for use in Use if use not in mentioned]
+        if entry is None:
+            self._problems.add(node.place, "`sharing` is missing; say it, or begin the file with `extends: default`")
+        elif silent and isinstance(entry.node, Mapping):
+            what = f"`sharing` says nothing of {', '.join(silent)}"
+            self._problems.add(entry.place, f"{what}; say it, or begin the file with `extends: default`")
+        return dict.fromkeys(Use, False) | said
+
+    def _refusal(self, values: dict[str, Any]) -> Refusal:
+        words = {key: value for key, value in values.items() if key != "template"}
+        if "template" not in values:
+            return Refusal(**words)
+        place, name = values["template"]
+        path = Path(place.file).parent / name
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self._problems.add(place, f"cannot read the template {path}: {_reason(error)}")
+            return Refusal(**words)
+        if fault := template_fault(text):
+            self._problems.add(place, f"the template {path}: {fault}")
+            return Refusal(**words)
+        return Refusal(**words, template=text)
+
+
+def _rule_test(place: Place, values: dict[str, Any]) -> RuleTest:
+    said = values["request"]
+    request = Request.of(
+        said.get("path", "/"),
+        method=said.get("method", "GET"),
+        headers=said.get("headers", {}),
+        user_agent=said.get("user-agent"),
+        host=said.get("host", ""),
+        peer=said.get("ip"),
+    )
+    return RuleTest(request, values["expect"], f"{place.file}:{place.line}")
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"

@@ -1,0 +1,71 @@
+"""What can be wrong with a text that a rule file holds: each function returns the fault, or None."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from scrapeguard.core.address import parse_address
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_RESERVED_NAME = re.compile(r"(agents|thresholds)\..*|default|on_error")
+
+
+def path_fault(text: str) -> str | None:
+    """A path pattern that could match no canonical path, or that would break a line of robots.txt."""
+    if not text.startswith("/"):
+        return "begin it with /"
+    if any(not mark.isprintable() for mark in text):
+        return "it holds a control character"
+    path = text.partition("?")[0]
+    if "//" in path or re.search(r"/\.{1,2}(/|\$?$)", path):
+        return "write it without // and dot segments: paths are compared after these are folded"
+    return None
+
+
+def method_fault(text: str) -> str | None:
+    """A method that is no word of letters (RFC 9110 §9.1; all registered ones are)."""
+    return None if text.isascii() and text.replace("-", "").isalpha() else "letters only"
+
+
+def host_fault(text: str) -> str | None:
+    """A host pattern that could match no Host field."""
+    if any(mark in text for mark in "/:@ ") and not text.startswith("["):
+        return "no scheme, path or port"
+    if not text.isascii():
+        return f"write it as browsers send it: {_punycode(text)}"
+    if text.endswith("."):
+        return "no final dot"
+    return "`*` stands only at the beginning, as in *.example.org" if "*" in text.removeprefix("*.") else None
+
+
+def header_fault(text: str) -> str | None:
+    """A header name that is no token (RFC 9110 §5.1)."""
+    return None if _TOKEN.fullmatch(text) else "a name of ASCII letters, digits and hyphens"
+
+
+def address_fault(text: str) -> str | None:
+    """A text that is no IP address."""
+    return None if parse_address(text) else "neither IPv4 nor IPv6"
+
+
+def contact_fault(text: str) -> str | None:
+    """A contact that is neither an e-mail address nor a URL that browsers follow."""
+    if re.fullmatch(r"(mailto:)?[^@\s<>\"]+@[^@\s<>\"]+", text):
+        return None
+    parts = urlsplit(text)
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return None
+    return "neither an e-mail address nor an http(s) URL"
+
+
+def name_fault(text: str) -> str | None:
+    """A rule name that decisions use for something else."""
+    return "that name is taken by the policy itself" if _RESERVED_NAME.fullmatch(text) else None
+
+
+def _punycode(host: str) -> str:
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return "in ASCII (punycode)"
