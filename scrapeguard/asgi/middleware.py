@@ -1,0 +1,145 @@
+"""The ASGI middleware: reads the request, asks the guard, and either answers or steps aside."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from scrapeguard.asgi.refusal import RefusalPages
+from scrapeguard.asgi.responders import RESPONDERS, Response, RobotsFile, bad_request, failure
+from scrapeguard.asgi.scope import read_request
+from scrapeguard.asgi.types import ASGIApp, Receive, Scope, Send
+from scrapeguard.core.decision import Action, Decision, Mode
+from scrapeguard.core.policy import SitePolicy
+from scrapeguard.core.request import Request
+from scrapeguard.core.robots import host_key, render
+from scrapeguard.errors import RequestError
+from scrapeguard.guard import Guard
+from scrapeguard.telemetry.events import Event, Recorder
+
+logger = logging.getLogger("scrapeguard")
+
+
+class GuardMiddleware:
+    """Puts a guard in front of an ASGI app. Lifespan and unknown scopes pass; an error of the guard's own does too.
+
+    Args:
+        app: the app behind.
+        guard: decides.
+        record: takes an event for every request that was refused or observed; None for no events.
+        record_all: events for the allowed ones too.
+        clock: seconds since the epoch.
+        new_reference: makes the short id that a refused client is given, in ASCII.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        guard: Guard,
+        *,
+        record: Recorder | None = None,
+        record_all: bool = False,
+        clock: Callable[[], float] = time.time,
+        new_reference: Callable[[], str] = lambda: f"{random.getrandbits(40):010x}",
+    ) -> None:
+        self.app = app
+        self.guard = guard
+        self._record = record
+        self._record_all = record_all
+        self._clock = clock
+        self._new_reference = new_reference
+        self._robots: dict[tuple[SitePolicy, tuple[bool, ...]], RobotsFile] = {}
+        self._pages: dict[SitePolicy, RefusalPages] = {}
+        self._on_error = guard.policy.on_error
+        self.errors = 0
+        """Requests for which the guard itself failed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection as ASGI asks."""
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        answer = self._answer(scope)
+        if answer is None:
+            await self.app(scope, receive, send)
+        elif kind == "http":
+            await _send_http(answer, scope, send)
+        else:
+            await _deny_websocket(answer, scope, receive, send)
+
+    def _answer(self, scope: Scope) -> Response | None:
+        """What to answer in the app's stead; None to step aside."""
+        try:
+            request = read_request(scope)
+            if scope["path"] == "/robots.txt" and scope["type"] == "http" and request.method in ("GET", "HEAD"):
+                robots = self._robots_txt(request)
+                if robots is not None:
+                    return robots
+            decision = self.guard.assess(request)
+            scope["scrapeguard"] = decision
+            if decision.action is Action.ALLOW and not self._record_all:
+                return None
+            return self._act(decision, request)
+        except RequestError as error:
+            scope["scrapeguard"] = Decision(Action.ALLOW, "default", mode=Mode.OBSERVE)
+            return bad_request(str(error)) if self.guard.policy.common.mode is Mode.ENFORCE else None
+        except Exception:
+            self._count_error("the guard failed (on_error: %s)", self._on_error)
+            scope["scrapeguard"] = Decision(self._on_error, "on_error")
+            return None if self._on_error is Action.ALLOW else failure()
+
+    def _act(self, decision: Decision, request: Request) -> Response | None:
+        reference = self._new_reference()
+        if self._record is not None:
+            try:
+                self._record(Event.of(self._clock(), reference, request, decision))
+            except Exception:
+                self._count_error("an event could not be recorded")
+        if not decision.refused:
+            return None
+        return RESPONDERS[decision.action](decision, request, self._pages_for(request), reference.encode())
+
+    def _count_error(self, message: str, *values: object) -> None:
+        """An error of our own: the first is logged whole, all are counted."""
+        self.errors += 1
+        if self.errors == 1:
+            logger.exception(f"{message}; further errors are only counted", *values)
+
+    def _robots_txt(self, request: Request) -> Response | None:
+        site = self.guard.policy.site(request.host)
+        if site.mode is Mode.OBSERVE:
+            return None
+        key = (site, host_key(site, request.host))
+        robots = self._robots.get(key)
+        if robots is None:
+            robots = self._robots[key] = RobotsFile(render(site, self.guard.policy.catalogue, request.host))
+        return robots.answer(request)
+
+    def _pages_for(self, request: Request) -> RefusalPages:
+        site = self.guard.policy.site(request.host)
+        pages = self._pages.get(site)
+        if pages is None:
+            pages = self._pages[site] = RefusalPages(site.refusal)
+        return pages
+
+
+async def _send_http(response: Response, scope: Scope, send: Send) -> None:
+    headers = [*response.headers]
+    if response.status != 304:
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
+
+
+async def _deny_websocket(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a handshake: with the whole answer where the server can (ASGI denial extension), else with a bare 403."""
+    await receive()
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        return
+    headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
+    await send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": response.body})

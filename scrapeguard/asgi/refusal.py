@@ -1,0 +1,106 @@
+"""The words of a refusal, in each form a client may ask for."""
+
+from __future__ import annotations
+
+import html
+import json
+from string import Template
+
+from scrapeguard.asgi.negotiation import Form
+from scrapeguard.core.policy import Refusal
+from scrapeguard.core.request import Headers
+
+# Stands for the reference while a page is put together once; each refusal then only joins two halves.
+_MARK = "\x00"
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+:root { color-scheme: light dark; }
+body { font: 1.05rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 14vh auto; padding: 0 1.25rem; }
+h1 { font-size: 1.5rem; line-height: 1.25; }
+footer { margin-top: 2.5rem; padding-top: 1rem; border-top: 1px solid #8886; font-size: .9rem; }
+code { font: inherit; font-family: ui-monospace, monospace; user-select: all; }
+</style>
+</head>
+<body>
+<main>
+<h1>$title</h1>
+<p>$text</p>
+<p>If you are a person and see this page, that is a mistake. $contact</p>
+</main>
+<footer>Reference <code>$reference</code></footer>
+</body>
+</html>
+"""
+
+# What describes the body, by form.
+_CONTENT_HEADERS: dict[Form, Headers] = {
+    Form.HTML: (
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    ),
+    Form.JSON: ((b"content-type", b"application/problem+json"),),
+    Form.TEXT: ((b"content-type", b"text/plain; charset=utf-8"),),
+}
+
+
+class RefusalPages:
+    """A refusal, put together once for each form; only the reference is filled in for each client."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        own_words = {"title": refusal.title, "text": refusal.text}
+        escaped = {name: html.escape(words) for name, words in own_words.items()}
+        page = Template(refusal.template or _PAGE).substitute(
+            escaped, contact=_contact_html(refusal.contact), reference=_MARK
+        )
+        problem: dict[str, object] = {
+            "type": "about:blank",
+            "title": refusal.title,
+            "status": 403,
+            "detail": refusal.text,
+            "reference": _MARK,
+        }
+        if refusal.contact:
+            problem["contact"] = refusal.contact
+        text = f"{refusal.title}\n\n{refusal.text}\n{_contact_text(refusal.contact)}\nReference: {_MARK}\n"
+        mark_in_json = json.dumps(_MARK)[1:-1]
+        self._halves = {
+            Form.HTML: _halves(page, _MARK),
+            Form.JSON: _halves(json.dumps(problem) + "\n", mark_in_json),
+            Form.TEXT: _halves(text, _MARK),
+        }
+
+    def body(self, form: Form, reference: bytes) -> bytes:
+        """The refusal in that form, with the reference that finds the decision in the log."""
+        return reference.join(self._halves[form])
+
+    @staticmethod
+    def headers(form: Form) -> Headers:
+        """The fields that describe a body in that form."""
+        return _CONTENT_HEADERS[form]
+
+
+def _halves(text: str, mark: str) -> list[bytes]:
+    return [part.encode() for part in text.split(mark)]
+
+
+def _contact_html(contact: str | None) -> str:
+    if contact is None:
+        return "Please tell the owner of this site, and give the reference below."
+    label = html.escape(contact.removeprefix("mailto:"))
+    return f'Please tell us, and give the reference below: <a href="{html.escape(_href(contact))}">{label}</a>'
+
+
+def _contact_text(contact: str | None) -> str:
+    if contact is None:
+        return "If this is a mistake, tell the owner of this site and give the reference.\n"
+    return f"If this is a mistake, tell {contact.removeprefix('mailto:')} and give the reference.\n"
+
+
+def _href(contact: str) -> str:
+    return contact if contact.startswith(("https://", "http://", "mailto:")) else f"mailto:{contact}"

@@ -1,0 +1,84 @@
+"""What is answered instead of the page: one responder for each action that refuses, and the robots.txt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from scrapeguard.asgi.negotiation import Form, preferred_form
+from scrapeguard.asgi.refusal import RefusalPages
+from scrapeguard.core.decision import STATUS, Action, Decision
+from scrapeguard.core.request import Headers, Request
+
+
+class Response(NamedTuple):
+    """A whole answer; the content-length is added when it is sent."""
+
+    status: int
+    headers: Iterable[tuple[bytes, bytes]]
+    body: bytes
+
+
+Responder = Callable[[Decision, Request, RefusalPages, bytes], Response]
+"""From the decision, the request, the words of the site and the reference to the answer."""
+
+# An answer to one client must never be served to the next from a cache (RFC 9111 §5.2.2).
+_NEVER_SHARED: Headers = (
+    (b"cache-control", b"private, no-store"),
+    (b"vary", b"User-Agent, Accept"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_REFUSAL_HEADERS = {form: (*RefusalPages.headers(form), *_NEVER_SHARED) for form in Form}
+
+
+def refuse(decision: Decision, request: Request, pages: RefusalPages, reference: bytes) -> Response:
+    """403, in the form the client asked for."""
+    form = preferred_form(first_value(request, b"accept"))
+    headers = [*_REFUSAL_HEADERS[form], (b"x-scrapeguard-reference", reference)]
+    return Response(STATUS[decision.action], headers, pages.body(form, reference))
+
+
+RESPONDERS: dict[Action, Responder] = {Action.BLOCK: refuse}
+
+
+def bad_request(message: str) -> Response:
+    """400, for what is refused before any rule is asked."""
+    headers = ((b"content-type", b"text/plain; charset=utf-8"), *_NEVER_SHARED)
+    return Response(400, headers, f"Bad request: {message}\n".encode())
+
+
+def failure() -> Response:
+    """403, for requests on which the guard itself failed, where the owner would rather lose them."""
+    headers = ((b"content-type", b"text/plain; charset=utf-8"), *_NEVER_SHARED)
+    return Response(STATUS[Action.BLOCK], headers, b"Refused\n")
+
+
+class RobotsFile:
+    """A robots.txt, encoded once, with its validator (RFC 9110 §8.8.3)."""
+
+    def __init__(self, text: str) -> None:
+        body = text.encode()
+        self._etag = b'"%b"' % hashlib.sha256(body).hexdigest()[:32].encode()
+        shared = ((b"cache-control", b"max-age=3600"), (b"etag", self._etag))
+        self._full = Response(200, ((b"content-type", b"text/plain; charset=utf-8"), *shared), body)
+        self._unchanged = Response(304, shared, b"")
+
+    def answer(self, request: Request) -> Response:
+        """200 with the file, or 304 where the client has it already (RFC 9110 §13.1.2)."""
+        known = first_value(request, b"if-none-match")
+        if known is not None and (known.strip() == b"*" or self._etag in _tags(known)):
+            return self._unchanged
+        return self._full
+
+
+def first_value(request: Request, name: bytes) -> bytes | None:
+    """The first line of a header, or None."""
+    for key, value in request.headers:
+        if key == name:
+            return value
+    return None
+
+
+def _tags(field: bytes) -> list[bytes]:
+    return [tag.strip().removeprefix(b"W/") for tag in field[:4096].split(b",")]

@@ -1,0 +1,42 @@
+"""The guard: from a request to a decision, without waiting for anything."""
+
+from __future__ import annotations
+
+from scrapeguard.core.decision import Decision
+from scrapeguard.core.engine import decide
+from scrapeguard.core.facts import Facts, identity_of
+from scrapeguard.core.policy import Policy, SitePolicy
+from scrapeguard.core.recent import Recent
+from scrapeguard.core.request import Request
+from scrapeguard.core.useragent import Claim, UserAgentClassifier
+
+
+class Guard:
+    """Assesses requests under a policy. Middleware, command line and every other way in ask the same guard.
+
+    Args:
+        policy: what the owner allows.
+        classifier: tells what a User-Agent claims; by default one over the catalogue of the policy.
+    """
+
+    def __init__(self, policy: Policy, *, classifier: UserAgentClassifier | None = None) -> None:
+        self.policy = policy
+        self._classifier = classifier or UserAgentClassifier(policy.catalogue)
+        self._standing: Recent[tuple[SitePolicy, Claim], Decision] = Recent(4096)
+
+    def assess(self, request: Request) -> Decision:
+        """The decision on a request: synchronous, over memory alone."""
+        claim = self._classifier.claim(request.user_agent)
+        site = self.policy.site(request.host)
+        if site.rules:
+            return decide(self.policy, _facts(request, claim))
+        # Without rules nothing but the claim counts, and the same few claims come again and again.
+        standing = self._standing.get((site, claim))
+        if standing is None:
+            standing = decide(self.policy, _facts(request, claim))
+            self._standing.put((site, claim), standing)
+        return standing.for_client(request.peer)
+
+
+def _facts(request: Request, claim: Claim) -> Facts:
+    return Facts(request, claim, identity_of(claim), request.peer, claim.evidence)
