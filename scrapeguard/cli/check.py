@@ -1,0 +1,155 @@
+"""`scrapeguard check`: is the rule file right, does it do what its tests say, and whom would it refuse by mistake."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from typing import Any, NamedTuple
+
+from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
+from scrapeguard.cli.loading import count, rules_path
+from scrapeguard.cli.output import fail, paint, print_json, printable
+from scrapeguard.core.catalogue import Purpose
+from scrapeguard.core.policy import Policy, RuleTest
+from scrapeguard.core.request import Request
+from scrapeguard.core.robots import unsaid_rules
+from scrapeguard.errors import PolicyError
+from scrapeguard.guard import Guard
+from scrapeguard.rulefile.audience import load_audience
+from scrapeguard.rulefile.catalogue import load_catalogue
+from scrapeguard.rulefile.load import load_policy
+from scrapeguard.rulefile.model import RuleFile
+
+
+class Refused(NamedTuple):
+    """Somebody of the audience whom the policy would refuse, though nothing under `agents` or `sharing` says so."""
+
+    user_agent: str
+    purpose: Purpose
+    host: str
+    rule: str
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check a rule file; 0 where all is well, 1 where something was found."""
+    if arguments.schema:
+        print(json.dumps(RuleFile(load_catalogue()).json_schema(), indent=2))
+        return FINE
+    if arguments.file and arguments.rules:
+        fail("name the rule file once: as RULES or with --rules")
+        return BAD_USAGE
+    path = rules_path(arguments.file or arguments.rules)
+    try:
+        policy = load_policy(path)
+    except PolicyError as error:
+        return _report_problems(str(path), error, as_json=arguments.json)
+    guard = Guard(policy)
+    failed = [(test, guard.assess(test.request).to_json()) for test in policy.tests if not _passes(guard, test)]
+    outcome = ask_audience(guard)
+    if arguments.json:
+        print_json(_summary(str(path), policy, failed, outcome))
+    else:
+        _print(str(path), policy, failed, outcome)
+    return FOUND_PROBLEMS if failed or outcome.mistaken else FINE
+
+
+class Outcome(NamedTuple):
+    """How the packaged audience fares at `/` of each site.
+
+    A refusal by `agents` or `sharing` is the owner's will; a rule or a score that catches a browser is a mistake.
+    """
+
+    mistaken: list[Refused]
+    willed: Counter[Purpose]
+    asked: Counter[Purpose]
+
+
+def ask_audience(guard: Guard) -> Outcome:
+    """Send the packaged audience through a policy."""
+    audience = load_audience()
+    outcome = Outcome([], Counter(), Counter(purpose for purpose, _ in audience))
+    for host in ("", *(pattern.replace("*", "www") for pattern in guard.policy.sites)):
+        for purpose, user_agent in audience:
+            decision = guard.assess(Request.of("/", user_agent=user_agent, host=host, peer="192.0.2.1"))
+            if decision.action.refuses and decision.rule.startswith("agents."):
+                outcome.willed[purpose] += 1
+            elif decision.action.refuses:
+                outcome.mistaken.append(Refused(user_agent, purpose, host, decision.rule))
+    return outcome
+
+
+def _passes(guard: Guard, test: RuleTest) -> bool:
+    return guard.assess(test.request).action is test.expect
+
+
+def _report_problems(path: str, error: PolicyError, *, as_json: bool) -> int:
+    if as_json:
+        problems = [{"file": p.file, "line": p.line, "column": p.column, "message": p.message} for p in error.problems]
+        print_json({"file": path, "ok": False, "problems": problems})
+    else:
+        fail(error)
+        fail(f"\n{path}: {count(len(error.problems), 'problem')}.")
+    return FOUND_PROBLEMS
+
+
+def _summary(
+    path: str,
+    policy: Policy,
+    failed: list[tuple[RuleTest, dict[str, Any]]],
+    outcome: Outcome,
+) -> dict[str, Any]:
+    return {
+        "file": path,
+        "ok": not failed and not outcome.mistaken,
+        "problems": [],
+        "tests": {
+            "passed": len(policy.tests) - len(failed),
+            "failed": [
+                {"place": test.place, "expected": str(test.expect), "got": decision} for test, decision in failed
+            ],
+        },
+        "not_in_robots_txt": list(unsaid_rules(policy.common, policy.catalogue)),
+        "audience": {
+            "asked": {str(purpose): number for purpose, number in outcome.asked.items()},
+            "refused_by_will": {str(purpose): number for purpose, number in outcome.willed.items()},
+        },
+        "refused_by_mistake": [refusal._asdict() for refusal in outcome.mistaken],
+    }
+
+
+def _print(
+    path: str,
+    policy: Policy,
+    failed: list[tuple[RuleTest, dict[str, Any]]],
+    outcome: Outcome,
+) -> None:
+    good, bad = paint("ok  ", "green"), paint("FAIL", "red")
+    site = policy.common
+    rules = count(len(site.rules), "rule")
+    print(f"{good} {path}: mode {site.mode}, {rules}, {count(len(policy.sites), 'site')} of their own")
+    print(f"     catalogue of {policy.catalogue.as_of}: {count(len(policy.catalogue.agents), 'agent')}")
+    passed = len(policy.tests) - len(failed)
+    if policy.tests:
+        print(f"{bad if failed else good} tests in the file: {passed} of {len(policy.tests)} pass")
+    else:
+        print("note there are no tests in the file")
+    for test, decision in failed:
+        print(f"     {test.place}: expected {test.expect}, got {decision['action']} by {decision['rule']}")
+    if unsaid := unsaid_rules(site, policy.catalogue):
+        names = ", ".join(map(printable, unsaid))
+        print(f"note robots.txt cannot express, or not in full: {names}; these rules are enforced all the same")
+    if outcome.willed:
+        print(f"note refused because the file says so: {_counts(outcome.willed)}")
+    refused = outcome.mistaken
+    print(f"{bad if refused else good} refused by mistake: {len(refused)}")
+    print(f"     asked at / of each site: {_counts(outcome.asked)}")
+    for refusal in refused[:10]:
+        where = f" at {refusal.host}" if refusal.host else ""
+        print(f"     {refusal.rule} refuses a {refusal.purpose}{where}: {printable(refusal.user_agent)}")
+    if len(refused) > 10:
+        print(f"     and {len(refused) - 10:,} more")
+
+
+def _counts(numbers: Counter[Purpose]) -> str:
+    return ", ".join(f"{number} {purpose}" for purpose, number in numbers.items())

@@ -1,0 +1,79 @@
+"""`scrapeguard explain`: one request, and every reason for its decision."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
+from scrapeguard.cli.loading import load_or_report
+from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
+from scrapeguard.core.decision import Decision, Mode
+from scrapeguard.core.request import Request, canonical_target
+from scrapeguard.core.signals import SIGNALS
+from scrapeguard.guard import Guard
+from scrapeguard.rulefile.faults import address_fault, header_fault, method_fault
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the decision on the request that the arguments describe."""
+    request = _request(arguments)
+    if request is None:
+        return BAD_USAGE
+    policy = load_or_report(arguments.rules)
+    if policy is None:
+        return FOUND_PROBLEMS
+    decision = Guard(policy).assess(request)
+    if arguments.json:
+        print_json(decision.to_json())
+    else:
+        _print(request, decision)
+    return FINE
+
+
+def _request(arguments: argparse.Namespace) -> Request | None:
+    headers = [tuple(part.strip() for part in line.split(":", 1)) for line in arguments.headers]
+    checks = [
+        *(
+            ("-H", line, "takes `Name: value`")
+            for line, pair in zip(arguments.headers, headers, strict=True)
+            if len(pair) != 2 or header_fault(pair[0])
+        ),
+        ("--path", arguments.path, None if arguments.path.startswith("/") else "begins with /"),
+        ("--method", arguments.method, method_fault(arguments.method)),
+        ("--host", arguments.host, "is a host, with a port perhaps" if re.search(r"[/@\s]", arguments.host) else None),
+        ("--ip", arguments.ip, None if arguments.ip is None else address_fault(arguments.ip)),
+    ]
+    for option, value, fault in checks:
+        if fault:
+            fail(f"{option}: {fault}, not {value!r}")
+            return None
+    return Request.of(
+        arguments.path,
+        method=arguments.method,
+        headers=[(name, value) for name, value in headers],
+        user_agent=arguments.user_agent,
+        host=arguments.host,
+        peer=arguments.ip,
+    )
+
+
+def _print(request: Request, decision: Decision) -> None:
+    action = paint(f"{decision.action} ({decision.status})", ACTION_COLOURS[decision.action])
+    print(f"{action}, decided by {paint(decision.rule, 'bold')}")
+    if decision.mode is Mode.OBSERVE and decision.action.refuses:
+        print("  but the mode is `observe`: the request passes, and the log says what would have happened")
+    print()
+    agent = decision.agent
+    if agent is None:
+        print("  client     says nothing of itself")
+    else:
+        name = printable(agent.name) if agent.name else "no agent of the catalogue"
+        operator = f" of {agent.operator}" if agent.operator else ""
+        print(f"  client     {name}{operator}; purpose {agent.purpose}, identity {agent.identity}")
+    print(f"  address    {decision.client or 'not given'}")
+    print(f"  path       {printable(canonical_target(request.path, request.query))}")
+    print(f"  score      {decision.score}")
+    for reason in decision.reasons:
+        print(f"  reason     {printable(reason.evidence)}")
+        print(paint(f"             {reason.signal}, weight {reason.weight}: {SIGNALS[reason.signal].meaning}", "grey"))
