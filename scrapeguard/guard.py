@@ -26,17 +26,19 @@ class Guard:
 
     def assess(self, request: Request) -> Decision:
         """The decision on a request: synchronous, over memory alone."""
+        policy = self.policy
         claim = self._classifier.claim(request.user_agent)
-        site = self.policy.site(request.host)
+        site = policy.site(request.host)
+        client = policy.proxies.client(request) if policy.proxies.networks else request.peer
         if site.rules:
-            return decide(self.policy, _facts(request, claim))
+            return decide(policy, _facts(request, claim, client))
         # Without rules nothing but the claim counts, and the same few claims come again and again.
         standing = self._standing.get((site, claim))
         if standing is None:
-            standing = decide(self.policy, _facts(request, claim))
+            standing = decide(policy, _facts(request, claim, client))
             self._standing.put((site, claim), standing)
-        return standing.for_client(request.peer)
+        return standing.for_client(client)
 
 
-def _facts(request: Request, claim: Claim) -> Facts:
-    return Facts(request, claim, identity_of(claim), request.peer, claim.evidence)
+def _facts(request: Request, claim: Claim, client: str | None) -> Facts:
+    return Facts(request, claim, identity_of(claim), client, claim.evidence)

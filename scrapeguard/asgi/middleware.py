@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 
+from scrapeguard.asgi.addresswatch import AddressWatch
 from scrapeguard.asgi.refusal import RefusalPages
 from scrapeguard.asgi.responders import RESPONDERS, Response, RobotsFile, bad_request, failure
 from scrapeguard.asgi.scope import read_request
@@ -52,6 +53,7 @@ class GuardMiddleware:
         self._new_reference = new_reference
         self._robots: dict[tuple[SitePolicy, tuple[bool, ...]], RobotsFile] = {}
         self._pages: dict[SitePolicy, RefusalPages] = {}
+        self._watch: AddressWatch | None = AddressWatch()
         self._on_error = guard.policy.on_error
         self.errors = 0
         """Requests for which the guard itself failed."""
@@ -80,6 +82,8 @@ class GuardMiddleware:
                     return robots
             decision = self.guard.assess(request)
             scope["scrapeguard"] = decision
+            if self._watch is not None:
+                self._watch_address(decision.client)
             if decision.action is Action.ALLOW and not self._record_all:
                 return None
             return self._act(decision, request)
@@ -101,6 +105,14 @@ class GuardMiddleware:
         if not decision.refused:
             return None
         return RESPONDERS[decision.action](decision, request, self._pages_for(request), reference.encode())
+
+    def _watch_address(self, client: str | None) -> None:
+        if self._watch is None:
+            return
+        if warning := self._watch.warning(client):
+            logger.warning(warning)
+        if self._watch.done:
+            self._watch = None
 
     def _count_error(self, message: str, *values: object) -> None:
         """An error of our own: the first is logged whole, all are counted."""
@@ -127,10 +139,7 @@ class GuardMiddleware:
 
 
 async def _send_http(response: Response, scope: Scope, send: Send) -> None:
-    headers = [*response.headers]
-    if response.status != 304:
-        headers.append((b"content-length", b"%d" % len(response.body)))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
 
 
@@ -140,6 +149,6 @@ async def _deny_websocket(response: Response, scope: Scope, receive: Receive, se
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
         return
-    headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
-    await send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
+    start = {"type": "websocket.http.response.start", "status": response.status, "headers": response.headers}
+    await send(start)
     await send({"type": "websocket.http.response.body", "body": response.body})

@@ -38,21 +38,36 @@ code { font: inherit; font-family: ui-monospace, monospace; user-select: all; }
 </html>
 """
 
-# What describes the body, by form.
-_CONTENT_HEADERS: dict[Form, Headers] = {
-    Form.HTML: (
-        (b"content-type", b"text/html; charset=utf-8"),
-        (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-    ),
-    Form.JSON: ((b"content-type", b"application/problem+json"),),
-    Form.TEXT: ((b"content-type", b"text/plain; charset=utf-8"),),
+NEVER_SHARED: Headers = (
+    (b"cache-control", b"private, no-store"),
+    (b"vary", b"User-Agent, Accept"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""An answer to one client must never be served to the next from a cache (RFC 9111 §5.2.2)."""
+
+_REFERENCE_HEADER = b"x-scrapeguard-reference"
+_MEDIA_TYPES = {
+    Form.HTML: b"text/html; charset=utf-8",
+    Form.JSON: b"application/problem+json",
+    Form.TEXT: b"text/plain; charset=utf-8",
 }
+_POLICY_OF_PAGES = (
+    b"content-security-policy",
+    b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+)
+
+
+def content_headers(media_type: bytes, body: bytes) -> Headers:
+    """The fields that describe a body."""
+    return ((b"content-type", media_type), (b"content-length", b"%d" % len(body)))
 
 
 class RefusalPages:
     """A refusal, put together once for each form; only the reference is filled in for each client."""
 
     def __init__(self, refusal: Refusal) -> None:
+        # By form and length of the reference, on which the content-length depends.
+        self._headers: dict[tuple[Form, int], Headers] = {}
         own_words = {"title": refusal.title, "text": refusal.text}
         escaped = {name: html.escape(words) for name, words in own_words.items()}
         page = Template(refusal.template or _PAGE).substitute(
@@ -75,14 +90,16 @@ class RefusalPages:
             Form.TEXT: _halves(text, _MARK),
         }
 
-    def body(self, form: Form, reference: bytes) -> bytes:
-        """The refusal in that form, with the reference that finds the decision in the log."""
-        return reference.join(self._halves[form])
-
-    @staticmethod
-    def headers(form: Form) -> Headers:
-        """The fields that describe a body in that form."""
-        return _CONTENT_HEADERS[form]
+    def answer(self, form: Form, reference: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Header and body in that form, with the reference that finds the decision in the log."""
+        key = (form, len(reference))
+        headers = self._headers.get(key)
+        body = reference.join(self._halves[form])
+        if headers is None:
+            only_pages = (_POLICY_OF_PAGES,) if form is Form.HTML else ()
+            headers = (*content_headers(_MEDIA_TYPES[form], body), *only_pages, *NEVER_SHARED)
+            self._headers[key] = headers
+        return [*headers, (_REFERENCE_HEADER, reference)], body
 
 
 def _halves(text: str, mark: str) -> list[bytes]:

@@ -40,6 +40,7 @@ def read_request(scope: Scope) -> Request:
         headers,
         user_agent,
         client[0] if client else None,
+        client is not None and client[1] == 0,
     )
     # Once for every request: past the constructor, which is written in Python, at a third of the cost.
     return tuple.__new__(Request, fields)

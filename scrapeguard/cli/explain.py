@@ -9,6 +9,7 @@ from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
 from scrapeguard.core.decision import Decision, Mode
+from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.request import Request, canonical_target
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.guard import Guard
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(decision.to_json())
     else:
-        _print(request, decision)
+        _print(request, decision, policy.proxies)
     return FINE
 
 
@@ -58,7 +59,7 @@ def _request(arguments: argparse.Namespace) -> Request | None:
     )
 
 
-def _print(request: Request, decision: Decision) -> None:
+def _print(request: Request, decision: Decision, proxies: Proxies) -> None:
     action = paint(f"{decision.action} ({decision.status})", ACTION_COLOURS[decision.action])
     print(f"{action}, decided by {paint(decision.rule, 'bold')}")
     if decision.mode is Mode.OBSERVE and decision.action.refuses:
@@ -72,8 +73,24 @@ def _print(request: Request, decision: Decision) -> None:
         operator = f" of {agent.operator}" if agent.operator else ""
         print(f"  client     {name}{operator}; purpose {agent.purpose}, identity {agent.identity}")
     print(f"  address    {decision.client or 'not given'}")
+    _print_walk(request, proxies)
     print(f"  path       {printable(canonical_target(request.path, request.query))}")
     print(f"  score      {decision.score}")
     for reason in decision.reasons:
         print(f"  reason     {printable(reason.evidence)}")
         print(paint(f"             {reason.signal}, weight {reason.weight}: {SIGNALS[reason.signal].meaning}", "grey"))
+
+
+def _print_walk(request: Request, proxies: Proxies) -> None:
+    """How the client's address was found, where there was anything to find."""
+    hops = proxies.walk(request).hops
+    if len(hops) > 1:
+        for hop in hops:
+            print(paint(f"             {printable(hop.text)}: {hop.role}", "grey"))
+    elif request.header(str(proxies.field)):
+        field = str(proxies.field).title()
+        print(
+            paint(
+                f"             {field} is not read: proxies.trusted does not hold {request.peer or 'the peer'}", "grey"
+            )
+        )

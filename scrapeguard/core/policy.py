@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
 from scrapeguard.core.decision import Action, Mode
+from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.request import Request, canonical_host
 from scrapeguard.core.rules import Rule, RuleIndex
 from scrapeguard.core.signals import SIGNALS
@@ -138,6 +139,10 @@ class Policy:
     Args:
         common: the policy of all hosts that are not named.
         sites: policies by host name; `*.example.org` stands for every name below. The longest pattern wins.
+        on_error: what happens to a request for which the guard fails.
+        proxies: whose word about a client's address is taken; by default nobody's.
+        events: where events go: `stderr`, `logging`, `off`, or the path of a file.
+        tests: what the owner wants to be true of the policy.
     """
 
     def __init__(
@@ -147,6 +152,7 @@ class Policy:
         *,
         sites: Mapping[str, SitePolicy] | None = None,
         on_error: Action = Action.ALLOW,
+        proxies: Proxies | None = None,
         events: str = "stderr",
         tests: Iterable[RuleTest] = (),
     ) -> None:
@@ -154,6 +160,7 @@ class Policy:
         self.catalogue = catalogue
         self.sites = {pattern.lower(): site for pattern, site in (sites or {}).items()}
         self.on_error = on_error
+        self.proxies = proxies or Proxies()
         self.events = events
         self.tests = tuple(tests)
 

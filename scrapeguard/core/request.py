@@ -24,6 +24,8 @@ class Request(NamedTuple):
     headers: Iterable[tuple[bytes, bytes]] = ()
     user_agent: bytes | None = None
     peer: str | None = None
+    resolved: bool = False
+    """Whether the server has put the client's address in place of the socket's already (uvicorn leaves port 0 then)."""
 
     @classmethod
     def of(

@@ -9,6 +9,7 @@ from typing import Any
 
 from scrapeguard.core.catalogue import Catalogue, Purpose
 from scrapeguard.core.decision import Action, Mode
+from scrapeguard.core.forwarded import ForwardedField, Proxies
 from scrapeguard.core.policy import Policy, Refusal, RuleTest, SitePolicy, Threshold, Use, template_fault
 from scrapeguard.core.request import Request
 from scrapeguard.core.signals import SIGNALS
@@ -17,7 +18,7 @@ from scrapeguard.rulefile.kinds import Problems
 from scrapeguard.rulefile.model import RuleFile
 from scrapeguard.rulefile.tree import Mapping, Node, Place, merge, without
 
-_OWN_KEYS_OF_THE_FILE = ("version", "extends", "sites", "events", "on_error", "tests")
+_OWN_KEYS_OF_THE_FILE = ("version", "extends", "sites", "proxies", "events", "on_error", "tests")
 
 
 def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Policy:
@@ -49,9 +50,15 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
         catalogue,
         sites=sites,
         on_error=document.get("on_error", Action.ALLOW),
+        proxies=_proxies(document.get("proxies", {})),
         events=events,
         tests=tests,
     )
+
+
+def _proxies(values: dict[str, Any]) -> Proxies:
+    networks = (network for group in values.get("trusted", ()) for network in group)
+    return Proxies(networks, values.get("header", ForwardedField.X_FORWARDED_FOR))
 
 
 def _event_log(document: dict[str, Any], problems: Problems) -> str:

@@ -23,6 +23,7 @@ from scrapeguard.core.conditions import (
     ScoreAtLeast,
 )
 from scrapeguard.core.decision import Action, Mode
+from scrapeguard.core.forwarded import ForwardedField
 from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Use
@@ -240,8 +241,15 @@ _TEST = Record(
     }
 )
 _EVENTS = Record({"log": Field(Placed(Text("stderr, logging, off, or the path of a file")), "where events go")})
+_PROXIES = Record(
+    {
+        "trusted": Field(ListOf(Networks()), "networks of your own proxies, whose word about a client is taken"),
+        "header": Field(Word({str(name): name for name in ForwardedField}, "a field"), "the field that they write"),
+    }
+)
 # What only the whole file may say.
 _FILE_FIELDS = {
+    "proxies": Field(_PROXIES, "the proxies in front of scrapeguard"),
     "events": Field(_EVENTS, "what is written down"),
     "on_error": Field(
         Word({"allow": Action.ALLOW, "block": Action.BLOCK}, "allow or block"),

@@ -40,7 +40,7 @@ class Event(NamedTuple):
         """The event of a request."""
         target = f"{request.path}?{request.query}" if request.query else request.path
         agent = request.user_agent
-        return cls(
+        fields = (
             time,
             reference,
             request.method[:MAX_FIELD],
@@ -49,6 +49,8 @@ class Event(NamedTuple):
             None if agent is None else agent[:MAX_FIELD].decode("latin-1"),
             decision,
         )
+        # Once for every refusal: past the constructor, which is written in Python, at a third of the cost.
+        return tuple.__new__(cls, fields)
 
     def to_json(self) -> str:
         """The event as one line of JSON without a line end."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scrapeguard.app import ScrapeGuard
 from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.core.decision import Action, Mode
+from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.policy import Policy, Refusal, SitePolicy, Use
 from scrapeguard.guard import Guard
 
@@ -247,6 +249,23 @@ def test_a_websocket_is_closed_before_it_opens_where_it_cannot(guarded):
     connection = scope("/robots.txt", GPTBOT, kind="websocket")
     (close,) = drive(guarded, connection, [{"type": "websocket.connect"}])
     assert (close["type"], close["code"]) == ("websocket.close", 1008)
+
+
+def test_the_client_is_resolved_through_trusted_proxies(app, catalogue):
+    policy = Policy(SitePolicy(CLOSED), catalogue, proxies=Proxies([ip_network("192.0.2.0/24")]))
+    guarded = GuardMiddleware(app, Guard(policy))
+    forwarded = (b"x-forwarded-for", b"66.249.66.1, 198.51.100.7")
+    drive(guarded, scope("/", FIREFOX, forwarded))
+    drive(guarded, scope("/", FIREFOX, forwarded, client=("192.0.2.7", 0)))
+    assert [connection["scrapeguard"].client for connection in app.scopes] == ["198.51.100.7", "192.0.2.7"]
+
+
+def test_a_proxy_that_is_not_named_is_noticed(app, guard, caplog):
+    guarded = GuardMiddleware(app, guard)
+    for _ in range(1100):
+        drive(guarded, scope("/", FIREFOX, client=("10.0.0.1", 1)))
+    (record,) = caplog.records
+    assert "every client so far has the address 10.0.0.1" in record.getMessage()
 
 
 def test_a_server_that_gives_an_empty_raw_path_gives_none(app, guarded):

@@ -142,6 +142,17 @@ def test_explain_knows_rules_headers_methods_and_hosts(run, rules):
     assert "the request passes" in out
 
 
+def test_explain_shows_how_the_address_was_found(run, rules):
+    path = rules("proxies: {trusted: [private]}\n")
+    request = ["explain", "--ip", "10.0.0.1", "-H", "X-Forwarded-For: 66.249.66.1, 198.51.100.7"]
+    out = run(*request, "--rules", path)[1]
+    assert "address    198.51.100.7" in out
+    assert "10.0.0.1: the socket's other end" in out
+    assert "198.51.100.7: the client" in out
+    assert "X-Forwarded-For is not read: proxies.trusted does not hold 10.0.0.1" in run(*request)[1]
+    assert json_lines(run(*request, "--rules", path, "--json")[1])[0]["client"] == "198.51.100.7"
+
+
 def test_explain_of_nothing(run):
     out = run("explain")[1]
     assert "allow (200)" in out

@@ -31,6 +31,16 @@ def test_a_lookup_finds_exactly_the_networks_that_hold_the_address(networks, add
     assert sorted(found) == expected
 
 
+def test_many_networks_are_found_as_few_are():
+    networks = [ip_network((number << 20 | number << 8, 24)) for number in range(0, 4096, 2)]
+    many = NetworkMap(zip(networks, networks, strict=True))
+    for network in networks[::97]:
+        assert many.lookup(network[7]) == (network,)
+        assert many.lookup(network[255] + 1) == ()
+    assert many.lookup(ip_address("255.255.255.255")) == ()
+    assert many.lookup(ip_address("0.0.0.0")) == (networks[0],)
+
+
 def test_the_edges_of_the_address_space_are_held():
     both = NetworkMap([(ip_network("0.0.0.0/0"), 4), (ip_network("::/0"), 6)])
     assert both.lookup(ip_address("255.255.255.255")) == (4,)

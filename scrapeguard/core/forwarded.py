@@ -1,0 +1,160 @@
+"""The address of the client, told by proxies: the walk from the socket back along trusted hops.
+
+Rules of this file:
+
+- Nobody is trusted by default. What an unknown peer says of others is not read.
+- The walk goes from the right, where the nearest proxy wrote, to the left, where anyone may have. It ends at the
+  first address that is not trusted, or before the first element that is none; it never steps over anything.
+- One field is read, as the owner says: X-Forwarded-For or Forwarded (RFC 7239), never both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from scrapeguard.core.address import Address, Network, NetworkMap, parse_address
+from scrapeguard.core.request import Request
+
+_MAX_HOPS = 64
+_MAX_LENGTH = 8192
+
+
+class ForwardedField(StrEnum):
+    """The field in which proxies tell the client's address."""
+
+    X_FORWARDED_FOR = "x-forwarded-for"
+    FORWARDED = "forwarded"
+
+
+class Role(StrEnum):
+    """What an address on the way turned out to be, in words for people."""
+
+    PEER = "the socket's other end"
+    RESOLVED = "put in place by the server"
+    TRUSTED = "a trusted proxy"
+    CLIENT = "the client"
+    UNREADABLE = "no address: the walk ends before it"
+
+
+class Hop(NamedTuple):
+    """One step of the walk: what stood there, the address it was read as, and what that meant."""
+
+    text: str
+    address: Address | None
+    role: Role
+
+
+class Walk(NamedTuple):
+    """Where the walk ended and how it went, from the socket on. `client` is None where there is no address at all."""
+
+    client: str | None
+    hops: tuple[Hop, ...]
+
+
+class Proxies:
+    """The proxies that an owner trusts, and the field they write."""
+
+    def __init__(self, trusted: Iterable[Network] = (), field: ForwardedField = ForwardedField.X_FORWARDED_FOR) -> None:
+        self.networks = tuple(trusted)
+        self.field = field
+        self._map: NetworkMap[None] = NetworkMap((network, None) for network in self.networks)
+        self._name = str(field).encode()
+
+    def __bool__(self) -> bool:
+        return bool(self.networks)
+
+    def trusts(self, address: Address | None) -> bool:
+        """Whether the address is one of the trusted proxies'."""
+        return bool(self._map.lookup(address))
+
+    def client(self, request: Request) -> str | None:
+        """The client's address: the peer's own where it is not trusted."""
+        return self.walk(request).client if self.networks else request.peer
+
+    def walk(self, request: Request) -> Walk:
+        """The walk from the peer of a request, for a decision and for its explanation."""
+        address = parse_address(request.peer)
+        client = str(address) if address is not None else request.peer
+        if request.resolved:
+            # To walk on from an address that the server took from the same field would go past the client.
+            return Walk(client, (Hop(request.peer or "", address, Role.RESOLVED),))
+        hops = [Hop(request.peer or "", address, Role.PEER)]
+        if not self.trusts(address):
+            return Walk(client, tuple(hops))
+        lines = b",".join(value for name, value in request.headers if name == self._name)
+        for text in self._elements(lines.decode("latin-1")):
+            address = parse_element(text, self.field)
+            if address is None:
+                hops.append(Hop(text, None, Role.UNREADABLE))
+                break
+            client = str(address)
+            trusted = self.trusts(address)
+            hops.append(Hop(text, address, Role.TRUSTED if trusted else Role.CLIENT))
+            if not trusted:
+                break
+        return Walk(client, tuple(hops))
+
+    def _elements(self, field: str) -> Iterator[str]:
+        """The elements of the field, the last one first."""
+        if not field:
+            return
+        tail = field[-_MAX_LENGTH:]
+        split = split_forwarded(tail) if self.field is ForwardedField.FORWARDED else tail.split(",")
+        yield from (element.strip() for element in reversed(split[-_MAX_HOPS:]))
+
+
+def split_forwarded(field: str) -> list[str]:
+    """The elements of a Forwarded field; a comma inside quotes parts nothing (RFC 7239 §4)."""
+    elements, start, quoted, escaped = [], 0, False, False
+    for position, mark in enumerate(field):
+        if escaped:
+            escaped = False
+        elif quoted and mark == "\\":
+            escaped = True
+        elif mark == '"':
+            quoted = not quoted
+        elif mark == "," and not quoted:
+            elements.append(field[start:position])
+            start = position + 1
+    return [*elements, field[start:]]
+
+
+def parse_element(text: str, field: ForwardedField) -> Address | None:
+    """The address that an element names, or None."""
+    if field is ForwardedField.X_FORWARDED_FOR:
+        return _node_address(text.strip(), strict=False)
+    for pair in text.split(";"):
+        name, _, value = pair.partition("=")
+        if name.strip().lower() == "for":
+            return _forwarded_node(value.strip())
+    return None
+
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def _forwarded_node(value: str) -> Address | None:
+    quoted = _QUOTED.fullmatch(value)
+    if quoted:
+        return _node_address(re.sub(r"\\(.)", r"\1", quoted.group(1)), strict=True)
+    # Brackets and colons are no token characters: unquoted, only IPv4 without a port is well formed (RFC 7239 §6).
+    return None if ":" in value or "[" in value else _node_address(value, strict=True)
+
+
+def _node_address(text: str, *, strict: bool) -> Address | None:
+    """An address with or without port and brackets; `strict` asks for the brackets around IPv6."""
+    if text.startswith("["):
+        inside, bracket, port = text[1:].partition("]")
+        return parse_address(inside) if bracket and _is_port(port) else None
+    if text.count(":") == 1:
+        host, _, port = text.partition(":")
+        return parse_address(host) if _is_port(":" + port) else None
+    return None if strict and ":" in text else parse_address(text)
+
+
+def _is_port(text: str) -> bool:
+    """Nothing, or a colon and a port; RFC 7239 allows an obfuscated one."""
+    return not text or re.fullmatch(r":(?:[0-9]{1,5}|_[A-Za-z0-9._-]+)", text) is not None
