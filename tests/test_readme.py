@@ -68,3 +68,9 @@ def test_what_it_links_to_is_there():
 def test_its_two_commands_are_there():
     assert {"./demo", "./test"} <= set(SHELL)
     assert all((ROOT / name).stat().st_mode & 0o111 for name in ("demo", "test", ".ci/run"))
+
+
+def test_the_figures_are_those_of_the_last_benchmark():
+    quoted = README.partition("<!-- bench -->\n")[2].partition("<!-- /bench -->")[0].strip()
+    assert quoted
+    assert quoted in (ROOT / "bench" / "results.md").read_text(encoding="utf-8")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
+from random import getrandbits
 
 from scrapeguard.asgi.addresswatch import AddressWatch
 from scrapeguard.asgi.refusal import RefusalPages
@@ -21,6 +21,11 @@ from scrapeguard.guard import Guard
 from scrapeguard.telemetry.events import Event, Recorder
 
 logger = logging.getLogger("scrapeguard")
+
+
+def random_reference() -> str:
+    """Ten hexadecimal digits: an id to find a decision by, no secret. Workers that were forked draw different ones."""
+    return f"{getrandbits(40):010x}"
 
 
 class GuardMiddleware:
@@ -43,7 +48,7 @@ class GuardMiddleware:
         record: Recorder | None = None,
         record_all: bool = False,
         clock: Callable[[], float] = time.time,
-        new_reference: Callable[[], str] = lambda: f"{random.getrandbits(40):010x}",
+        new_reference: Callable[[], str] = random_reference,
     ) -> None:
         self.app = app
         self.guard = guard
@@ -102,9 +107,10 @@ class GuardMiddleware:
                 self._record(Event.of(self._clock(), reference, request, decision))
             except Exception:
                 self._count_error("an event could not be recorded")
-        if not decision.refused:
+        responder = RESPONDERS.get(decision.action)
+        if responder is None or decision.mode is not Mode.ENFORCE:
             return None
-        return RESPONDERS[decision.action](decision, request, self._pages_for(request), reference.encode())
+        return responder(decision, request, self._pages_for(request.host), reference.encode())
 
     def _watch_address(self, client: str | None) -> None:
         if self._watch is None:
@@ -130,8 +136,8 @@ class GuardMiddleware:
             robots = self._robots[key] = RobotsFile(render(site, self.guard.policy.catalogue, request.host))
         return robots.answer(request)
 
-    def _pages_for(self, request: Request) -> RefusalPages:
-        site = self.guard.policy.site(request.host)
+    def _pages_for(self, host: str) -> RefusalPages:
+        site = self.guard.policy.site(host)
         pages = self._pages.get(site)
         if pages is None:
             pages = self._pages[site] = RefusalPages(site.refusal)

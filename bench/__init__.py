@@ -1,0 +1,1 @@
+"""Benchmarks: one module per question, all run by `python -m bench`. Needs the extras `bench` and `test`."""

@@ -1,0 +1,212 @@
+"""What does the guard add to a request, and what does a refusal cost, beside a plain page of Starlette?
+
+How to read it: CPU time of whole requests in one process, no server. `Bare` is the demo site's article without any
+guard; the ratios are to that. Every request comes from another address, so that nobody's rate limit is reached. The
+event log hands its lines to a writer that drops them. `With event log` is the default one, which writes 500 lines a
+second and counts the rest, as in a flood. `Every line written` is what a refusal costs below that rate, in the thread
+of the log for the most part; there is no target for it, since 500 a second bound it.
+
+is-crawler's middleware refuses what it knows to serve AI. fastapi-guard runs with its defaults but for Redis, which is
+off, and GPTBot as the one User-Agent refused; it does much else besides, above all it searches every header for
+attacks, so it runs once more without that search. Its log lines go to a stream that drops them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from functools import partial
+from itertools import count
+from typing import Any
+
+from guard import SecurityConfig, SecurityMiddleware
+from is_crawler.contrib import ASGICrawlerMiddleware
+
+from bench.classify import AI_TAGS
+from bench.clients import CHROME, GPTBOT, PAGE
+from bench.report import Row, micro
+from bench.timing import Run, Task, fastest
+from scrapeguard import ScrapeGuard
+from scrapeguard.cli.demo_site import demo_site
+from scrapeguard.core.policy import Policy
+from scrapeguard.rulefile.load import load_policy
+from scrapeguard.telemetry.events import EventLog
+
+MOST_RATIO = 0.5
+_REQUESTS = 1_000
+_FEW = 50
+_VERY_FEW = 1
+_FLOOD = 10_000
+_IN_WRITING = "every line written"
+_ROUNDS = 20
+_address = count(10 << 24)
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def run() -> list[Row]:
+    seconds = fastest(_tasks(), _ROUNDS)
+    rows = [Row(f"Bare Starlette, page to {who}", micro(seconds[f"bare {who}"])) for who in ("Chrome", "GPTBot")]
+    for name in ("scrapeguard", "is-crawler", "fastapi-guard (no search)", "fastapi-guard"):
+        rows += [_added(seconds, name), *_refusals(seconds, name)]
+    robots = seconds["robots.txt"]
+    return [*rows, Row("scrapeguard, /robots.txt", micro(robots), "", _of_bare(robots / seconds["bare GPTBot"]))]
+
+
+def _tasks() -> dict[str, Task]:
+    policy = load_policy()
+    bare, quiet = demo_site(), ScrapeGuard(demo_site(), policy, record=None)
+    peers: dict[str, tuple[App, int]] = {
+        "is-crawler": (ASGICrawlerMiddleware(demo_site(), block=True, block_tags=AI_TAGS), _REQUESTS),
+        "fastapi-guard": (_fastapi_guard(search=True), _VERY_FEW),
+        "fastapi-guard (no search)": (_fastapi_guard(search=False), _FEW),
+    }
+    tasks: dict[str, Task] = {
+        "bare Chrome": _requests(bare, CHROME, 200),
+        "bare GPTBot": _requests(bare, GPTBOT, 200),
+        "scrapeguard Chrome": _requests(quiet, CHROME, 200),
+        "scrapeguard GPTBot": _requests(quiet, GPTBOT, 403),
+        "scrapeguard GPTBot with event log": partial(_logged_refusals, policy, _FLOOD, all_written=False),
+        f"scrapeguard GPTBot, {_IN_WRITING}": partial(_logged_refusals, policy, _REQUESTS, all_written=True),
+        "robots.txt": _requests(quiet, GPTBOT, 200, path="/robots.txt"),
+    }
+    for name, (app, number) in peers.items():
+        tasks[f"{name} Chrome"] = _requests(app, CHROME, 200, number=number)
+        tasks[f"{name} GPTBot"] = _requests(app, GPTBOT, 403, number=number)
+    return tasks
+
+
+def _requests(app: App, headers: Mapping[str, str], status: int, path: str = PAGE, number: int = _REQUESTS) -> Task:
+    """A task of many requests to the app, which must answer with that status."""
+    scope = _scope(headers, path)
+    answered = asyncio.run(_status(app, scope))
+    if answered != status:
+        raise RuntimeError(f"{app} answered {answered}, not {status}")
+    return lambda: nullcontext(_run(app, scope, number))
+
+
+@contextmanager
+def _logged_refusals(policy: Policy, number: int, *, all_written: bool) -> Iterator[Run]:
+    """Refusals with the event log as it comes, but for where it writes to; with the last line written, or not."""
+    log = EventLog(_drop)
+    refuse = _run(ScrapeGuard(demo_site(), policy, record=log.record), _scope(GPTBOT, PAGE), number)
+
+    def refuse_and_write() -> int:
+        requests = refuse()
+        log.close()
+        return requests
+
+    yield refuse_and_write if all_written else refuse
+    log.close()
+
+
+def _drop(lines: str) -> None:
+    """Write nowhere."""
+
+
+def _fastapi_guard(*, search: bool) -> App:
+    app = demo_site()
+    config = SecurityConfig(enable_redis=False, blocked_user_agents=["GPTBot"], enable_penetration_detection=search)
+    app.add_middleware(SecurityMiddleware, config=config)
+    # The first request starts it, with a log to what is then stderr.
+    with redirect_stderr(_Nowhere()):
+        asyncio.run(_status(app, _scope(CHROME, "/")))
+    return app
+
+
+class _Nowhere(io.StringIO):
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+
+def _scope(headers: Mapping[str, str], path: str) -> dict[str, Any]:
+    """The scope of a request as uvicorn makes it; the client is filled in for each one."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "server": ("127.0.0.1", 8000),
+        "scheme": "http",
+        "method": "GET",
+        "root_path": "",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+
+
+def _run(app: App, scope: dict[str, Any], number: int) -> Run:
+    clients = [_client() for _ in range(number)]
+
+    async def request_all() -> int:
+        for client in clients:
+            await app({**scope, "client": client, "state": {}}, _Receive(), _ignore)
+        return len(clients)
+
+    return lambda: asyncio.run(request_all())
+
+
+async def _status(app: App, scope: dict[str, Any]) -> int:
+    messages: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        messages.append(message)
+
+    await app({**scope, "client": _client(), "state": {}}, _Receive(), send)
+    return int(messages[0]["status"])
+
+
+def _client() -> tuple[str, int]:
+    number = next(_address)
+    return ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0)), 40_000
+
+
+class _Receive:
+    """An empty body, and then a client that stays connected."""
+
+    __slots__ = ("_asked",)
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    async def __call__(self) -> dict[str, Any]:
+        if self._asked:
+            await asyncio.Future()
+        self._asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _ignore(message: dict[str, Any]) -> None:
+    """A send that costs nothing."""
+
+
+def _added(seconds: dict[str, float], name: str) -> Row:
+    bare, guarded = seconds["bare Chrome"], seconds[f"{name} Chrome"]
+    ratio = guarded / bare - 1
+    ours = name == "scrapeguard"
+    return Row(
+        f"{name}, added to a page for Chrome",
+        micro(guarded - bare),
+        f"<= {MOST_RATIO}x" if ours else "",
+        _of_bare(ratio),
+        ratio <= MOST_RATIO if ours else None,
+    )
+
+
+def _refusals(seconds: dict[str, float], name: str) -> list[Row]:
+    ours = name == "scrapeguard"
+    rows = []
+    for task in (task for task in seconds if task.startswith(f"{name} GPTBot")):
+        ratio = seconds[task] / seconds["bare GPTBot"]
+        aimed = ours and not task.endswith(_IN_WRITING)
+        target, met = (f"<= {MOST_RATIO}x", ratio <= MOST_RATIO) if aimed else ("", None)
+        question = f"{name}, 403 for {task.removeprefix(name).strip()}"
+        rows.append(Row(question, micro(seconds[task]), target, _of_bare(ratio), met))
+    return rows
+
+
+def _of_bare(ratio: float) -> str:
+    return f"{ratio:,.{2 if ratio < 10 else 0}f}x bare"
