@@ -11,6 +11,7 @@ from scrapeguard.rulefile.catalogue import load_catalogue
 from scrapeguard.rulefile.load import load_policy, packaged_rules
 
 settings.register_profile("default", deadline=None)
+settings.register_profile("thorough", deadline=None, max_examples=20_000)
 settings.load_profile("default")
 
 

@@ -36,5 +36,5 @@ def allowed(text, token, target):
 
 def _matches(pattern, target):
     body = pattern.removesuffix("$")
-    regex = ".*".join(map(re.escape, body.split("*"))) + (r"\Z" if pattern.endswith("$") else "")
+    regex = ".*".join(map(re.escape, re.sub(r"\*+", "*", body).split("*"))) + (r"\Z" if pattern.endswith("$") else "")
     return re.match(regex, target, re.DOTALL) is not None

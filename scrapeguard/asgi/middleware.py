@@ -10,12 +10,12 @@ from random import getrandbits
 from scrapeguard.asgi.addresswatch import AddressWatch
 from scrapeguard.asgi.refusal import RefusalPages
 from scrapeguard.asgi.responders import RESPONDERS, Response, RobotsFile, bad_request, failure
+from scrapeguard.asgi.robotstxt import RobotsTxt, merged
 from scrapeguard.asgi.scope import read_request
 from scrapeguard.asgi.types import ASGIApp, Receive, Scope, Send
 from scrapeguard.core.decision import Action, Decision, Mode
 from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.request import Request
-from scrapeguard.core.robots import host_key, render
 from scrapeguard.errors import RequestError
 from scrapeguard.guard import Guard
 from scrapeguard.telemetry.events import Event, Recorder
@@ -37,6 +37,7 @@ class GuardMiddleware:
         record: takes an event for every request that was refused or observed; None for no events.
         record_all: events for the allowed ones too.
         clock: seconds since the epoch.
+        monotonic: seconds that never go back.
         new_reference: makes the short id that a refused client is given, in ASCII.
     """
 
@@ -48,6 +49,7 @@ class GuardMiddleware:
         record: Recorder | None = None,
         record_all: bool = False,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         new_reference: Callable[[], str] = random_reference,
     ) -> None:
         self.app = app
@@ -56,7 +58,7 @@ class GuardMiddleware:
         self._record_all = record_all
         self._clock = clock
         self._new_reference = new_reference
-        self._robots: dict[tuple[SitePolicy, tuple[bool, ...]], RobotsFile] = {}
+        self._robots = RobotsTxt(app, monotonic)
         self._pages: dict[SitePolicy, RefusalPages] = {}
         self._watch: AddressWatch | None = AddressWatch()
         self._on_error = guard.policy.on_error
@@ -69,7 +71,10 @@ class GuardMiddleware:
         if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        answer = self._answer(scope)
+        if scope["path"] == "/robots.txt" and kind == "http" and scope["method"] in ("GET", "HEAD"):
+            answer = await self._robots_txt(scope, receive)
+        else:
+            answer = self._answer(scope)
         if answer is None:
             await self.app(scope, receive, send)
         elif kind == "http":
@@ -81,10 +86,6 @@ class GuardMiddleware:
         """What to answer in the app's stead; None to step aside."""
         try:
             request = read_request(scope)
-            if scope["path"] == "/robots.txt" and scope["type"] == "http" and request.method in ("GET", "HEAD"):
-                robots = self._robots_txt(request)
-                if robots is not None:
-                    return robots
             decision = self.guard.assess(request)
             scope["scrapeguard"] = decision
             if self._watch is not None:
@@ -126,15 +127,18 @@ class GuardMiddleware:
         if self.errors == 1:
             logger.exception(f"{message}; further errors are only counted", *values)
 
-    def _robots_txt(self, request: Request) -> Response | None:
-        site = self.guard.policy.site(request.host)
-        if site.mode is Mode.OBSERVE:
-            return None
-        key = (site, host_key(site, request.host))
-        robots = self._robots.get(key)
-        if robots is None:
-            robots = self._robots[key] = RobotsFile(render(site, self.guard.policy.catalogue, request.host))
-        return robots.answer(request)
+    async def _robots_txt(self, scope: Scope, receive: Receive) -> Response | None:
+        """The robots.txt, which is answered before any rule and to everybody; None where nothing is enforced."""
+        try:
+            request = read_request(scope)
+            if self.guard.policy.site(request.host).mode is Mode.ENFORCE:
+                return await self._robots.answer(self.guard.policy, request, scope, receive)
+        except RequestError:
+            pass
+        except Exception:
+            self._count_error("robots.txt could not be merged; the policy's own is served")
+            return RobotsFile(merged(self.guard.policy, "")).answer(Request())
+        return self._answer(scope)
 
     def _pages_for(self, host: str) -> RefusalPages:
         site = self.guard.policy.site(host)

@@ -45,6 +45,11 @@ def failure() -> Response:
     return _plain(STATUS[Action.BLOCK], "Refused\n")
 
 
+def unavailable(status: int) -> Response:
+    """The error that the app answered for its robots.txt: crawlers then keep away (RFC 9309 §2.3.1.4)."""
+    return _plain(status, "robots.txt is unavailable\n")
+
+
 def _plain(status: int, text: str) -> Response:
     body = text.encode()
     return Response(status, (*content_headers(b"text/plain; charset=utf-8", body), *NEVER_SHARED), body)
@@ -53,8 +58,7 @@ def _plain(status: int, text: str) -> Response:
 class RobotsFile:
     """A robots.txt, encoded once, with its validator (RFC 9110 §8.8.3)."""
 
-    def __init__(self, text: str) -> None:
-        body = text.encode()
+    def __init__(self, body: bytes) -> None:
         self._etag = b'"%b"' % hashlib.sha256(body).hexdigest()[:32].encode()
         shared = ((b"cache-control", b"max-age=3600"), (b"etag", self._etag))
         self._full = Response(200, (*content_headers(b"text/plain; charset=utf-8", body), *shared), body)

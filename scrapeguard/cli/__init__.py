@@ -77,8 +77,11 @@ COMMANDS: dict[str, _Command] = {
         (_argument("file", nargs="?", default="-", metavar="FILE", help="a file of them (default: standard input)"),),
     ),
     "robots": _Command(
-        "the robots.txt as it is served",
-        (_argument("--host", default="", metavar="HOST", help="the host it is for, where `sites` differ"),),
+        "the robots.txt as it is served, merged with the site's own",
+        (
+            _argument("--merge", metavar="FILE", help="the site's own robots.txt; what is wrong in it is told by line"),
+            _argument("--host", default="", metavar="HOST", help="the host it is for, where `sites` differ"),
+        ),
     ),
     "agents": _Command(
         "the catalogue: who is who, how to verify them, how to opt out with their operator",

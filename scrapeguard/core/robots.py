@@ -7,7 +7,7 @@ its meaning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -55,11 +55,6 @@ class Group(NamedTuple):
 
     tokens: tuple[str, ...]
     lines: tuple[Line, ...]
-
-    def __str__(self) -> str:
-        head = [f"User-agent: {token}" for token in self.tokens]
-        # Without a rule the group would join the next one.
-        return "\n".join([*head, *(map(str, self.lines) if self.lines else ("Disallow:",))])
 
 
 def groups(site: SitePolicy, catalogue: Catalogue, host: str = "") -> tuple[Group, ...]:
@@ -121,25 +116,6 @@ def _paths_of(settled: Condition | bool) -> Iterator[str]:
 def _written(pattern: str) -> str:
     """A pattern as robots.txt needs it: what would end the line or begin a comment is percent-encoded."""
     return quote(pattern, safe="/*$?=&%+,;:@!()'~-._[]|")
-
-
-def host_key(site: SitePolicy, host: str) -> tuple[bool, ...]:
-    """What of the host the robots.txt of a site depends on: hosts of one key have the same file."""
-    if not site.rules:
-        return ()
-    view = View(Facts(Request(host=host), Claim(Purpose.UNKNOWN)), 0)
-    return tuple(condition.matches(view) for condition in _host_conditions(rule.when for rule in site.rules))
-
-
-def _host_conditions(conditions: Iterable[Condition]) -> Iterator[HostIs]:
-    for condition in conditions:
-        match condition:
-            case HostIs():
-                yield condition
-            case AllOf(parts) | AnyOf(parts):
-                yield from _host_conditions(parts)
-            case Negation(inner):
-                yield from _host_conditions((inner,))
 
 
 def settle(condition: Condition, view: View) -> Condition | bool:
@@ -211,9 +187,3 @@ def _lengthened(pattern: str, missing: int) -> str:
     if not pattern.endswith("$"):
         return pattern + "*" * missing
     return pattern.replace("*", "*" * (missing + 1), 1)
-
-
-def render(site: SitePolicy, catalogue: Catalogue, host: str = "") -> str:
-    """The robots.txt of a host, without the part that a site may have of its own."""
-    parts = [str(group) for group in groups(site, catalogue, host)]
-    return "\n\n".join(parts) + "\n" if parts else "User-agent: *\nDisallow:\n"

@@ -350,12 +350,12 @@ def test_a_refusal_is_one_event_with_the_reference_of_the_answer(site):
 
 
 @pytest.mark.parametrize("agent", [BROWSER, GPTBOT], ids=["browser", "gptbot"])
-def test_robots_txt_is_answered_in_the_stead_of_the_app(site, agent):
+def test_robots_txt_is_answered_to_everybody(site, agent):
     answer = site.ask("/robots.txt", agent=agent)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     assert {"User-agent: GPTBot", "Disallow: /"} <= set(answer.text.splitlines())
-    assert site.seen == []
+    assert site.seen == ["/robots.txt"]  # for its own, to merge with
 
 
 def test_head_of_robots_txt_has_the_fields_of_get_and_no_body(site):

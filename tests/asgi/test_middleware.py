@@ -122,7 +122,7 @@ def test_robots_txt_is_for_everybody(app, guarded, method):
         assert headers[b"cache-control"] == b"max-age=3600"
         assert (b"User-agent: GPTBot" in body) is (method == "GET")
         assert int(headers[b"content-length"]) > 1000
-    assert app.scopes == []
+    assert [asked["method"] for asked in app.scopes] == ["GET"]
 
 
 def test_robots_txt_is_not_sent_again_to_who_has_it(guarded):

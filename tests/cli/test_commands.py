@@ -225,10 +225,32 @@ def test_robots_prints_what_is_served(run, rules):
     assert run("robots", "--rules", path, "--host", "open.example")[1] == "User-agent: *\nDisallow:\n"
 
 
-def test_robots_as_json_is_a_group_a_line(run):
-    (group,) = json_lines(run("robots", "--json")[1])
-    assert "GPTBot" in group["user_agents"]
-    assert group["rules"] == ["Disallow: /"]
+def test_robots_as_json_has_the_text_and_the_notes(run, tmp_path):
+    (record,) = json_lines(run("robots", "--json")[1])
+    assert "User-agent: GPTBot\n" in record["robots_txt"]
+    assert record["notes"] == []
+
+
+def test_robots_merges_a_file_and_tells_what_is_wrong_in_it(run, tmp_path):
+    (tmp_path / "own.txt").write_text("User-agent: GPTBot\nAllow: /\n\nUser-agent: *\nDisalow: /tmp\nDisallow: /a\n")
+    code, out, err = run("robots", "--merge", "own.txt")
+    assert code == 1
+    assert out.endswith("Disallow: /\n\nUser-agent: *\nDisalow: /tmp\nDisallow: /a\n")
+    assert "own.txt:2: allows GPTBot what the policy refuses" in err
+    assert "own.txt:5: `Disalow` is read as disallow by Google alone" in err
+    assert err.endswith("own.txt: 2 notes.\n")
+    (record,) = json_lines(run("robots", "--merge", "own.txt", "--json")[1])
+    assert [note["line"] for note in record["notes"]] == [2, 5]
+
+
+def test_robots_says_which_file_it_cannot_read(run):
+    code, _, err = run("robots", "--merge", "absent.txt")
+    assert code == 2
+    assert "cannot read absent.txt" in err
+
+
+def test_robots_says_where_the_file_is_not_served(run, rules):
+    assert "not served yet" in run("robots", "--rules", rules("mode: observe\n"))[2]
 
 
 # agents

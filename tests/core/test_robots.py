@@ -29,7 +29,8 @@ from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy, Threshold, Use
 from scrapeguard.core.request import Request
-from scrapeguard.core.robots import groups, host_key, render, unsaid_rules
+from scrapeguard.core.robots import groups, unsaid_rules
+from scrapeguard.core.robotsmerge import render as render_told
 from scrapeguard.core.rules import Rule
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim, UserAgentClassifier
@@ -59,6 +60,10 @@ def paths(*patterns):
 
 def claim_of(agent):
     return Claim(agent.purpose, agent.name, (agent,), (Evidence("declared-agent", ""),))
+
+
+def render(site, catalogue, host=""):
+    return render_told(groups(site, catalogue, host))
 
 
 def refused(site, claim, target, host=""):
@@ -192,10 +197,3 @@ def test_rules_that_cannot_be_said_are_named():
     site = SitePolicy(CLOSED, rules=rules)
     assert unsaid_rules(site, CATALOGUE) == ("who", "half")
     assert "Disallow: /b" in render(site, CATALOGUE)
-
-
-def test_hosts_with_the_same_rules_share_a_file():
-    condition = AnyOf((HostIs(("h.example",)), Negation(HostIs(("*.example",)))))
-    site = SitePolicy(CLOSED, rules=(Rule("r", condition, Action.BLOCK),))
-    assert host_key(site, "a.example") == host_key(site, "b.example") != host_key(site, "h.example")
-    assert host_key(SitePolicy(CLOSED), "any.example") == ()
