@@ -8,12 +8,14 @@ from collections.abc import Callable
 from random import getrandbits
 
 from scrapeguard.asgi.addresswatch import AddressWatch
+from scrapeguard.asgi.announcing import Announcer
 from scrapeguard.asgi.refusal import RefusalPages
-from scrapeguard.asgi.responders import RESPONDERS, Response, RobotsFile, bad_request, failure
-from scrapeguard.asgi.robotstxt import RobotsTxt, merged
+from scrapeguard.asgi.responders import RESPONDERS, Response, bad_request, failure
 from scrapeguard.asgi.scope import read_request
+from scrapeguard.asgi.sitefiles import SiteFile, site_files
 from scrapeguard.asgi.types import ASGIApp, Receive, Scope, Send
 from scrapeguard.core.decision import Action, Decision, Mode
+from scrapeguard.core.optout import announcement
 from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.request import Request
 from scrapeguard.errors import RequestError
@@ -58,7 +60,9 @@ class GuardMiddleware:
         self._record_all = record_all
         self._clock = clock
         self._new_reference = new_reference
-        self._robots = RobotsTxt(app, monotonic)
+        self._monotonic = monotonic
+        self._files = site_files()
+        self._announcers: dict[SitePolicy, Announcer] = {}
         self._pages: dict[SitePolicy, RefusalPages] = {}
         self._watch: AddressWatch | None = AddressWatch()
         self._on_error = guard.policy.on_error
@@ -71,8 +75,11 @@ class GuardMiddleware:
         if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        if scope["path"] == "/robots.txt" and kind == "http" and scope["method"] in ("GET", "HEAD"):
-            answer = await self._robots_txt(scope, receive)
+        if kind == "http":
+            send = self._announcing(scope, send)
+        file = self._files.get(scope["path"])
+        if file is not None and kind == "http" and scope["method"] in ("GET", "HEAD"):
+            answer = await self._site_file(file, scope, receive)
         else:
             answer = self._answer(scope)
         if answer is None:
@@ -127,18 +134,30 @@ class GuardMiddleware:
         if self.errors == 1:
             logger.exception(f"{message}; further errors are only counted", *values)
 
-    async def _robots_txt(self, scope: Scope, receive: Receive) -> Response | None:
-        """The robots.txt, which is answered before any rule and to everybody; None where nothing is enforced."""
+    async def _site_file(self, file: SiteFile, scope: Scope, receive: Receive) -> Response | None:
+        """A file that is answered before any rule and to everybody; as any request where nothing is enforced."""
+        policy = self.guard.policy
+        answer = None
         try:
             request = read_request(scope)
-            if self.guard.policy.site(request.host).mode is Mode.ENFORCE:
-                return await self._robots.answer(self.guard.policy, request, scope, receive)
+            if policy.site(request.host).mode is Mode.ENFORCE:
+                answer = await file.answer(policy, request, self._monotonic(), self.app, scope, receive)
         except RequestError:
             pass
         except Exception:
-            self._count_error("robots.txt could not be merged; the policy's own is served")
-            return RobotsFile(merged(self.guard.policy, "")).answer(Request())
-        return self._answer(scope)
+            self._count_error("a file of the app could not be merged; the policy's own is served")
+            answer = file.without_the_app(policy, Request())
+        return self._answer(scope) if answer is None else answer
+
+    def _announcing(self, scope: Scope, send: Send) -> Send:
+        """The send of a response that carries what the site announces."""
+        policy = self.guard.policy
+        site = policy.site(_host_of(scope)) if policy.sites else policy.common
+        announcer = self._announcers.get(site)
+        if announcer is None:
+            headers = announcement(site).headers if site.mode is Mode.ENFORCE else ()
+            announcer = self._announcers[site] = Announcer(headers)
+        return announcer.wrap(send) if announcer else send
 
     def _pages_for(self, host: str) -> RefusalPages:
         site = self.guard.policy.site(host)
@@ -146,6 +165,11 @@ class GuardMiddleware:
         if pages is None:
             pages = self._pages[site] = RefusalPages(site.refusal)
         return pages
+
+
+def _host_of(scope: Scope) -> str:
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    return bytes(host).decode("latin-1")
 
 
 async def _send_http(response: Response, scope: Scope, send: Send) -> None:

@@ -21,6 +21,11 @@ class OwnFile(NamedTuple):
     body: bytes
 
     @property
+    def is_good(self) -> bool:
+        """Whether there is such a file."""
+        return 200 <= self.status < 300
+
+    @property
     def is_html(self) -> bool:
         """Whether it is a page: single-page apps answer with one whatever they are asked."""
         start = self.body[:256].lstrip().lower()

@@ -55,13 +55,13 @@ def _plain(status: int, text: str) -> Response:
     return Response(status, (*content_headers(b"text/plain; charset=utf-8", body), *NEVER_SHARED), body)
 
 
-class RobotsFile:
-    """A robots.txt, encoded once, with its validator (RFC 9110 §8.8.3)."""
+class StoredFile:
+    """A file that everybody may read, put together once, with its validator (RFC 9110 §8.8.3)."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, media_type: bytes) -> None:
         self._etag = b'"%b"' % hashlib.sha256(body).hexdigest()[:32].encode()
         shared = ((b"cache-control", b"max-age=3600"), (b"etag", self._etag))
-        self._full = Response(200, (*content_headers(b"text/plain; charset=utf-8", body), *shared), body)
+        self._full = Response(200, (*content_headers(media_type, body), *shared), body)
         self._unchanged = Response(304, shared, b"")
 
     def answer(self, request: Request) -> Response:

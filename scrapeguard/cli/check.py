@@ -11,6 +11,7 @@ from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import count, rules_path
 from scrapeguard.cli.output import fail, paint, print_json, printable
 from scrapeguard.core.catalogue import Purpose
+from scrapeguard.core.optout import announcement
 from scrapeguard.core.policy import Policy, RuleTest
 from scrapeguard.core.request import Request
 from scrapeguard.core.robots import unsaid_rules
@@ -130,6 +131,9 @@ def _print(
     print(f"{good} {path}: mode {site.mode}, {rules}, {count(len(policy.sites), 'site')} of their own")
     print(f"     catalogue of {policy.catalogue.as_of}: {count(len(policy.catalogue.agents), 'agent')}")
     passed = len(policy.tests) - len(failed)
+    headers = announcement(site).headers
+    said = "; ".join(f"{name.decode()}: {value.decode()}" for name, value in headers)
+    print(f"     announced beside robots.txt: {said or 'nothing'}")
     if policy.tests:
         print(f"{bad if failed else good} tests in the file: {passed} of {len(policy.tests)} pass")
     else:

@@ -78,6 +78,17 @@ def template_fault(text: str) -> str | None:
     return None if "reference" in template.get_identifiers() else "it lacks $reference, which finds the decision"
 
 
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """Which signals a site says no with, beside robots.txt; `tdm_policy` is the URL of a policy, or None."""
+
+    content_usage: bool = True
+    content_signal: bool = True
+    tdm: bool = True
+    noai: bool = True
+    tdm_policy: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class SitePolicy:
     """The policy of one site; compared by identity, so that what follows from it can be remembered.
@@ -95,6 +106,7 @@ class SitePolicy:
     weights: Mapping[str, int] = field(default_factory=lambda: {name: s.weight for name, s in SIGNALS.items()})
     thresholds: tuple[Threshold, ...] = ()
     refusal: Refusal = Refusal()
+    opt_out: OptOut = OptOut()
     index: RuleIndex = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from scrapeguard.core.catalogue import Catalogue, Purpose
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import ForwardedField, Proxies
-from scrapeguard.core.policy import Policy, Refusal, RuleTest, SitePolicy, Threshold, Use, template_fault
+from scrapeguard.core.policy import OptOut, Policy, Refusal, RuleTest, SitePolicy, Threshold, Use, template_fault
 from scrapeguard.core.request import Request
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.errors import PolicyError, Problem
@@ -98,6 +98,7 @@ class _SiteBuilder:
             weights={name: signal.weight for name, signal in SIGNALS.items()} | values.get("signals", {}),
             thresholds=tuple(Threshold(*pair) for pair in sorted(values.get("thresholds", {}).items())),
             refusal=self._refusal(values.get("refusal", {})),
+            opt_out=OptOut(**{key.replace("-", "_"): value for key, value in values.get("opt-out", {}).items()}),
         )
 
     def _sharing(self, values: dict[str, Any], node: Node) -> dict[Use, bool]:

@@ -59,6 +59,13 @@ def contact_fault(text: str) -> str | None:
     return "neither an e-mail address nor an http(s) URL"
 
 
+def url_fault(text: str) -> str | None:
+    """A text that is no http(s) URL in ASCII."""
+    parts = urlsplit(text)
+    good = parts.scheme in ("http", "https") and parts.hostname and text.isascii() and text.isprintable()
+    return None if good else "not an http(s) URL in ASCII"
+
+
 def name_fault(text: str) -> str | None:
     """A rule name that decisions use for something else."""
     return "that name is taken by the policy itself" if _RESERVED_NAME.fullmatch(text) else None

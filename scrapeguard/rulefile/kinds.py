@@ -83,6 +83,18 @@ class Word(Generic[T]):
         return {"enum": list(self.choices)}
 
 
+class Switch:
+    """`on` or `off`, which YAML 1.1 reads as booleans and YAML 1.2 as words."""
+
+    _word = Word({"on": True, "off": False, "true": True, "false": False}, "on or off")
+
+    def read(self, node: Node, problems: Problems) -> bool | None:
+        return self._word.read(node, problems)
+
+    def schema(self) -> Schema:
+        return {"enum": ["on", "off", True, False]}
+
+
 @dataclass(frozen=True, slots=True)
 class Integer:
     """A whole number within bounds."""

@@ -37,6 +37,7 @@ from scrapeguard.rulefile.faults import (
     method_fault,
     name_fault,
     path_fault,
+    url_fault,
 )
 from scrapeguard.rulefile.kinds import (
     Field,
@@ -50,6 +51,7 @@ from scrapeguard.rulefile.kinds import (
     Problems,
     Record,
     Schema,
+    Switch,
     Text,
     Word,
     written,
@@ -220,6 +222,7 @@ def _site_fields(catalogue: Catalogue, when: When) -> dict[str, Field]:
         "rules": Field(Rules(when), "the first rule that matches decides"),
         "signals": Field(MapOf(_SIGNAL, _WEIGHT), "what each sign weighs"),
         "thresholds": Field(MapOf(_SCORE, _ACTION, "^[0-9]+$"), "from this score on, this action"),
+        "opt-out": Field(_OPT_OUT, "the signals that say no beside robots.txt, as `sharing` says"),
         "refusal": Field(_refusal(), "the page that a refused client gets"),
     }
 
@@ -241,6 +244,16 @@ _TEST = Record(
     }
 )
 _EVENTS = Record({"log": Field(Placed(Text("stderr, logging, off, or the path of a file")), "where events go")})
+_SWITCH = Switch()
+_OPT_OUT = Record(
+    {
+        "content-usage": Field(_SWITCH, "IETF AIPREF: a header, and a line in each group of robots.txt"),
+        "content-signal": Field(_SWITCH, "Content Signals: a line in each group of robots.txt"),
+        "tdm": Field(_SWITCH, "W3C TDM reservation: a header, and /.well-known/tdmrep.json"),
+        "tdm-policy": Field(Text("a URL", url_fault), "where your terms for text and data mining stand"),
+        "noai": Field(_SWITCH, "X-Robots-Tag: noai, noimageai"),
+    }
+)
 _PROXIES = Record(
     {
         "trusted": Field(ListOf(Networks()), "networks of your own proxies, whose word about a client is taken"),

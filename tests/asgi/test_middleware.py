@@ -331,7 +331,12 @@ def test_an_allowed_request_passes_whatever_the_app_sends(messages):
 
     sent = drive(_OPEN(app), scope("/", FIREFOX), [{"type": "http.request"}])
     assert len(sent) == len(messages)
-    assert all(ours is theirs for ours, theirs in zip(sent, messages, strict=True))
+    for ours, theirs in zip(sent, messages, strict=True):
+        if theirs["type"] == "http.response.start":
+            assert ours["headers"][: len(theirs["headers"])] == theirs["headers"]
+            assert {**ours, "headers": None} == {**theirs, "headers": None}
+        else:
+            assert ours is theirs
 
 
 class _OPEN:

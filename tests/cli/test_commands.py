@@ -220,7 +220,7 @@ def test_robots_prints_what_is_served(run, rules):
     code, out, _ = run("robots")
     assert code == 0
     assert "User-agent: GPTBot\n" in out
-    assert out.endswith("Disallow: /\n")
+    assert "Disallow: /\n\nUser-agent: *\nDisallow:\nContent-Usage: train-ai=n, ai-use=n\n" in out
     path = rules("sites: {open.example: {sharing: {train: allow, ai-use: allow}}}\n")
     assert run("robots", "--rules", path, "--host", "open.example")[1] == "User-agent: *\nDisallow:\n"
 
@@ -235,7 +235,7 @@ def test_robots_merges_a_file_and_tells_what_is_wrong_in_it(run, tmp_path):
     (tmp_path / "own.txt").write_text("User-agent: GPTBot\nAllow: /\n\nUser-agent: *\nDisalow: /tmp\nDisallow: /a\n")
     code, out, err = run("robots", "--merge", "own.txt")
     assert code == 1
-    assert out.endswith("Disallow: /\n\nUser-agent: *\nDisalow: /tmp\nDisallow: /a\n")
+    assert "Disallow: /\n\nUser-agent: *\nDisalow: /tmp\nDisallow: /a\nContent-Usage: train-ai=n, ai-use=n\n" in out
     assert "own.txt:2: allows GPTBot what the policy refuses" in err
     assert "own.txt:5: `Disalow` is read as disallow by Google alone" in err
     assert err.endswith("own.txt: 2 notes.\n")

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.asgi.ownfile import fetch
-from scrapeguard.asgi.robotstxt import FRESH, RETRY
+from scrapeguard.asgi.sitefiles import FRESH, RETRY
 from scrapeguard.core.robotsfile import MAX_SIZE
 
 OWN = "User-agent: *\nDisallow: /admin/\n\nUser-agent: GPTBot\nAllow: /\n\nSitemap: https://h.example/sitemap.xml\n"
@@ -71,7 +71,11 @@ def test_it_is_merged_with_the_apps_own(guarded):
     refused, *rest = response.text.split("\n\n")
     assert "User-agent: GPTBot\n" in refused
     assert refused.endswith("Disallow: /")
-    assert rest == ["User-agent: *\nDisallow: /admin/", "Sitemap: https://h.example/sitemap.xml\n"]
+    assert rest == [
+        "User-agent: *\nDisallow: /admin/\nContent-Usage: train-ai=n, ai-use=n\n"
+        "Content-Signal: search=yes, ai-input=no, ai-train=no",
+        "Sitemap: https://h.example/sitemap.xml\n",
+    ]
     (request,) = site.asked
     assert {"cookie", "range"} & set(request.headers) == set()
     assert request.headers["host"] == "h.example"
@@ -105,8 +109,7 @@ def test_none_of_its_own_is_none(guarded, status):
     _, app = guarded(PlainTextResponse("User-agent: *\nDisallow: /\n", status))
     (response,) = ask(app, {})
     assert response.status_code == 200
-    assert response.text.endswith("Disallow: /\n")
-    assert "User-agent: *" not in response.text
+    assert "User-agent: *\nDisallow:\nContent-Usage:" in response.text
 
 
 @pytest.mark.parametrize(
@@ -210,8 +213,8 @@ def test_a_client_that_goes_away_ends_the_question_to_the_app(guarded):
 
 def test_an_error_of_ours_still_serves_what_the_policy_says(guarded, monkeypatch, caplog):
     _, app = guarded(PlainTextResponse(OWN))
-    monkeypatch.setattr(app._robots, "answer", None)
+    monkeypatch.setattr(app._files["/robots.txt"], "answer", None)
     (response,) = ask(app, {})
     assert "User-agent: GPTBot" in response.text
     assert app.errors == 1
-    assert "robots.txt could not be merged" in caplog.text
+    assert "could not be merged" in caplog.text
