@@ -17,11 +17,10 @@ class Announcer:
         self._headers = headers
         self._names = frozenset(name for name, _ in headers)
 
-    def __bool__(self) -> bool:
-        return bool(self._headers)
-
     def wrap(self, send: Send) -> Send:
         """The send to give to the app. Not a coroutine of its own: it hands on the awaitable of the one it wraps."""
+        if not self._headers:
+            return send
 
         def announce(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":

@@ -75,15 +75,13 @@ class GuardMiddleware:
         if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        if kind == "http":
-            send = self._announcing(scope, send)
         file = self._files.get(scope["path"])
         if file is not None and kind == "http" and scope["method"] in ("GET", "HEAD"):
             answer = await self._site_file(file, scope, receive)
         else:
             answer = self._answer(scope)
         if answer is None:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, self._announcer(scope).wrap(send) if kind == "http" else send)
         elif kind == "http":
             await _send_http(answer, scope, send)
         else:
@@ -149,21 +147,21 @@ class GuardMiddleware:
             answer = file.without_the_app(policy, Request())
         return self._answer(scope) if answer is None else answer
 
-    def _announcing(self, scope: Scope, send: Send) -> Send:
-        """The send of a response that carries what the site announces."""
+    def _announcer(self, scope: Scope) -> Announcer:
+        """Adds what the site announces to a response of its app; nothing where nothing is enforced."""
         policy = self.guard.policy
         site = policy.site(_host_of(scope)) if policy.sites else policy.common
         announcer = self._announcers.get(site)
         if announcer is None:
             headers = announcement(site).headers if site.mode is Mode.ENFORCE else ()
             announcer = self._announcers[site] = Announcer(headers)
-        return announcer.wrap(send) if announcer else send
+        return announcer
 
     def _pages_for(self, host: str) -> RefusalPages:
         site = self.guard.policy.site(host)
         pages = self._pages.get(site)
         if pages is None:
-            pages = self._pages[site] = RefusalPages(site.refusal)
+            pages = self._pages[site] = RefusalPages(site.refusal, announcement(site).headers)
         return pages
 
 

@@ -63,9 +63,15 @@ def content_headers(media_type: bytes, body: bytes) -> Headers:
 
 
 class RefusalPages:
-    """A refusal, put together once for each form; only the reference is filled in for each client."""
+    """A refusal, put together once for each form; only the reference is filled in for each client.
 
-    def __init__(self, refusal: Refusal) -> None:
+    Args:
+        refusal: its words.
+        announced: headers that the site sends with every response.
+    """
+
+    def __init__(self, refusal: Refusal, announced: Headers = ()) -> None:
+        self._announced = announced
         # By form and length of the reference, on which the content-length depends.
         self._headers: dict[tuple[Form, int], Headers] = {}
         own_words = {"title": refusal.title, "text": refusal.text}
@@ -97,7 +103,7 @@ class RefusalPages:
         body = reference.join(self._halves[form])
         if headers is None:
             only_pages = (_POLICY_OF_PAGES,) if form is Form.HTML else ()
-            headers = (*content_headers(_MEDIA_TYPES[form], body), *only_pages, *NEVER_SHARED)
+            headers = (*content_headers(_MEDIA_TYPES[form], body), *only_pages, *NEVER_SHARED, *self._announced)
             self._headers[key] = headers
         return [*headers, (_REFERENCE_HEADER, reference)], body
 

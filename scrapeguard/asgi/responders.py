@@ -9,7 +9,7 @@ from typing import NamedTuple
 from scrapeguard.asgi.negotiation import preferred_form
 from scrapeguard.asgi.refusal import NEVER_SHARED, RefusalPages, content_headers
 from scrapeguard.core.decision import STATUS, Action, Decision
-from scrapeguard.core.request import Request
+from scrapeguard.core.request import Headers, Request
 
 
 class Response(NamedTuple):
@@ -58,9 +58,9 @@ def _plain(status: int, text: str) -> Response:
 class StoredFile:
     """A file that everybody may read, put together once, with its validator (RFC 9110 §8.8.3)."""
 
-    def __init__(self, body: bytes, media_type: bytes) -> None:
+    def __init__(self, body: bytes, media_type: bytes, announced: Headers = ()) -> None:
         self._etag = b'"%b"' % hashlib.sha256(body).hexdigest()[:32].encode()
-        shared = ((b"cache-control", b"max-age=3600"), (b"etag", self._etag))
+        shared = ((b"cache-control", b"max-age=3600"), (b"etag", self._etag), *announced)
         self._full = Response(200, (*content_headers(media_type, body), *shared), body)
         self._unchanged = Response(304, shared, b"")
 

@@ -79,7 +79,9 @@ class SiteFile:
 
     def _stored(self, policy: Policy, host: str, own: OwnFile | None) -> StoredFile | None:
         data = self._make(policy, host, own)
-        return None if data is None else StoredFile(data, self._media_type)
+        if data is None:
+            return None
+        return StoredFile(data, self._media_type, announcement(policy.site(host)).headers)
 
 
 def site_files() -> dict[str, SiteFile]:
