@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from scrapeguard.core.optout import announcement
 from scrapeguard.core.policy import Policy, SitePolicy
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import Request, canonical_host
-from scrapeguard.core.robots import groups
+from scrapeguard.core.robots import groups, host_key
 from scrapeguard.core.robotsfile import MAX_SIZE, parse
 from scrapeguard.core.robotsmerge import merge
 
@@ -29,6 +30,10 @@ Make = Callable[[Policy, str, OwnFile | None], bytes | None]
 
 class _Entry(NamedTuple):
     until: float
+    file: StoredFile | None
+
+
+class _Made(NamedTuple):
     file: StoredFile | None
 
 
@@ -48,6 +53,8 @@ class SiteFile:
         self._make = make
         self._errors_pass = errors_pass
         self._entries: Recent[tuple[SitePolicy, str], _Entry] = Recent(_HOSTS)
+        # Strangers choose the Host; what it does not change is put together once.
+        self._made: Recent[tuple[SitePolicy, tuple[bool, ...], bytes], _Made] = Recent(_HOSTS)
         self._asking: set[tuple[SitePolicy, str]] = set()
 
     async def answer(
@@ -78,10 +85,16 @@ class SiteFile:
         return None if stored is None else stored.answer(request)
 
     def _stored(self, policy: Policy, host: str, own: OwnFile | None) -> StoredFile | None:
-        data = self._make(policy, host, own)
-        if data is None:
-            return None
-        return StoredFile(data, self._media_type, announcement(policy.site(host)).headers)
+        site = policy.site(host)
+        body = own.body if own is not None and own.is_good else b""
+        key = (site, host_key(site, host), hashlib.sha256(body).digest())
+        made = self._made.get(key)
+        if made is None:
+            data = self._make(policy, host, own)
+            headers = announcement(site).headers
+            made = _Made(None if data is None else StoredFile(data, self._media_type, headers))
+            self._made.put(key, made)
+        return made.file
 
 
 def site_files() -> dict[str, SiteFile]:

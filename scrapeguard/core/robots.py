@@ -7,7 +7,7 @@ its meaning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -116,6 +116,25 @@ def _paths_of(settled: Condition | bool) -> Iterator[str]:
 def _written(pattern: str) -> str:
     """A pattern as robots.txt needs it: what would end the line or begin a comment is percent-encoded."""
     return quote(pattern, safe="/*$?=&%+,;:@!()'~-._[]|")
+
+
+def host_key(site: SitePolicy, host: str) -> tuple[bool, ...]:
+    """What of the host the groups of a site depend on: hosts of one key are told the same."""
+    if not site.rules:
+        return ()
+    view = View(Facts(Request(host=host), ANY_BOT), 0)
+    return tuple(condition.matches(view) for condition in _host_conditions(rule.when for rule in site.rules))
+
+
+def _host_conditions(conditions: Iterable[Condition]) -> Iterator[HostIs]:
+    for condition in conditions:
+        match condition:
+            case HostIs():
+                yield condition
+            case AllOf(parts) | AnyOf(parts):
+                yield from _host_conditions(parts)
+            case Negation(inner):
+                yield from _host_conditions((inner,))
 
 
 def settle(condition: Condition, view: View) -> Condition | bool:

@@ -170,6 +170,15 @@ def test_each_host_has_its_own(guarded):
     assert "Disallow: /b:80\n" in texts[1]
 
 
+def test_hosts_that_strangers_make_up_are_merged_once(guarded, monkeypatch):
+    merges = []
+    site, app = guarded(PlainTextResponse(OWN))
+    file = app._files["/robots.txt"]
+    monkeypatch.setattr(file, "_make", lambda *asked: merges.append(asked) or b"made")
+    texts = {response.text for response in ask(app, *({"headers": {"host": f"h{n}"}} for n in range(50)))}
+    assert (texts, len(merges), len(site.asked)) == ({"made"}, 1, 50)
+
+
 def test_a_file_without_end_is_read_within_bounds(guarded):
     _, app = guarded(PlainTextResponse("User-agent: *\n" + "Disallow: /a\n" * 200_000))
     assert len(ask(app, {})[0].content) < MAX_SIZE + 10_000

@@ -29,7 +29,7 @@ from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy, Threshold, Use
 from scrapeguard.core.request import Request
-from scrapeguard.core.robots import groups, unsaid_rules
+from scrapeguard.core.robots import groups, host_key, unsaid_rules
 from scrapeguard.core.robotsmerge import render as render_told
 from scrapeguard.core.rules import Rule
 from scrapeguard.core.signals import Evidence
@@ -197,3 +197,11 @@ def test_rules_that_cannot_be_said_are_named():
     site = SitePolicy(CLOSED, rules=rules)
     assert unsaid_rules(site, CATALOGUE) == ("who", "half")
     assert "Disallow: /b" in render(site, CATALOGUE)
+
+
+def test_hosts_of_one_key_are_told_the_same():
+    condition = AnyOf((HostIs(("h.example",)), AllOf((Negation(HostIs(("*.example",))), paths("/a")))))
+    site = SitePolicy(CLOSED, rules=(Rule("r", condition, Action.BLOCK),))
+    assert host_key(site, "a.example") == host_key(site, "b.example") != host_key(site, "h.example")
+    assert groups(site, CATALOGUE, "a.example") == groups(site, CATALOGUE, "b.example")
+    assert host_key(SitePolicy(CLOSED), "any.example") == ()
