@@ -83,7 +83,9 @@ class GuardMiddleware:
         if answer is None:
             await self.app(scope, receive, self._announcer(scope).wrap(send) if kind == "http" else send)
         elif kind == "http":
-            await _send_http(answer, scope, send)
+            body = b"" if scope["method"] == "HEAD" else answer.body
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            await send({"type": "http.response.body", "body": body})
         else:
             await _deny_websocket(answer, scope, receive, send)
 
@@ -168,11 +170,6 @@ class GuardMiddleware:
 def _host_of(scope: Scope) -> str:
     host = next((value for name, value in scope["headers"] if name == b"host"), b"")
     return bytes(host).decode("latin-1")
-
-
-async def _send_http(response: Response, scope: Scope, send: Send) -> None:
-    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
 
 
 async def _deny_websocket(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
