@@ -141,6 +141,13 @@ def test_no_input_costs_more_than_its_length(piece, classifier):
     assert steps[1] <= 10 * steps[0]
 
 
+def test_long_ones_are_not_remembered(catalogue):
+    classifier = UserAgentClassifier(catalogue)
+    for number in range(20):
+        classifier.claim(b"Browser/%d " % number + b"x" * 4000)
+    assert len(classifier._claims) == 0
+
+
 def test_answers_are_remembered_within_bounds(catalogue):
     classifier = UserAgentClassifier(catalogue, remember=10)
     for number in range(100):
