@@ -102,31 +102,35 @@ class Proxies:
         if not field:
             return
         tail = field[-_MAX_LENGTH:]
-        split = split_forwarded(tail) if self.field is ForwardedField.FORWARDED else tail.split(",")
+        split = _split_unquoted(tail, ",")[0] if self.field is ForwardedField.FORWARDED else tail.split(",")
         yield from (element.strip() for element in reversed(split[-_MAX_HOPS:]))
 
 
-def split_forwarded(field: str) -> list[str]:
-    """The elements of a Forwarded field; a comma inside quotes parts nothing (RFC 7239 §4)."""
-    elements, start, quoted, escaped = [], 0, False, False
-    for position, mark in enumerate(field):
+def _split_unquoted(text: str, separator: str) -> tuple[list[str], bool]:
+    """The parts between separators outside quotes (RFC 7239 §4), and whether a quote is left open."""
+    parts, start, quoted, escaped = [], 0, False, False
+    for position, mark in enumerate(text):
         if escaped:
             escaped = False
         elif quoted and mark == "\\":
             escaped = True
         elif mark == '"':
             quoted = not quoted
-        elif mark == "," and not quoted:
-            elements.append(field[start:position])
+        elif mark == separator and not quoted:
+            parts.append(text[start:position])
             start = position + 1
-    return [*elements, field[start:]]
+    return [*parts, text[start:]], quoted
 
 
 def parse_element(text: str, field: ForwardedField) -> Address | None:
     """The address that an element names, or None."""
     if field is ForwardedField.X_FORWARDED_FOR:
         return _node_address(text.strip(), strict=False)
-    for pair in text.split(";"):
+    pairs, left_open = _split_unquoted(text, ";")
+    if left_open:
+        # A client that opens a quote has all that the proxies append to its line stand inside: nothing here is theirs.
+        return None
+    for pair in pairs:
         name, _, value = pair.partition("=")
         if name.strip().lower() == "for":
             return _forwarded_node(value.strip())

@@ -79,6 +79,19 @@ def test_a_longer_past_changes_nothing(elements):
     assert Proxies(TRUSTED).client(asked) == "66.249.66.1"
 
 
+PIECES = st.sampled_from(
+    ["for=66.249.66.1;", ";for=66.249.66.1;", 'by="x', ",", '"', '\\"', "[2001:db8::66]", "x" * 9000]
+)
+
+
+@given(st.lists(PIECES, max_size=12), st.sampled_from(["for=198.51.100.7", 'for="[2001:db8::7]:80"']))
+def test_nothing_ahead_of_what_a_proxy_appends_is_taken_for_the_client(past, appended):
+    """At worst, a broken past leaves the proxy's own address."""
+    line = "".join([*past, ", ", appended])
+    client = Proxies(TRUSTED, ForwardedField.FORWARDED).client(request("10.0.0.1", line, field="forwarded"))
+    assert client in ("198.51.100.7", "2001:db8::7", "10.0.0.1")
+
+
 def test_a_field_without_end_is_read_within_bounds():
     walk = Proxies(TRUSTED).walk(request("10.0.0.1", ",".join(["10.1.1.1"] * 100_000)))
     assert len(walk.hops) <= 65
