@@ -13,6 +13,9 @@ from enum import Enum
 MAX_SIZE = 500 * 1024
 """Octets that crawlers read at least (RFC 9309 §2.5); what is beyond is cut off, at the end of a line."""
 
+EVERYBODY = "*"
+"""The product token that stands for every robot without a group of its own."""
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BOMS = (b"\xef\xbb\xbf", b"\xef\xbb", b"\xef")
 
@@ -65,7 +68,7 @@ class Line:
     def google_token(self) -> str:
         """The token that Google's parser reads: cut at the first octet outside `A-Za-z_-`."""
         if self.value.startswith("*") and (len(self.value) == 1 or self.value[1].isspace()):
-            return "*"
+            return EVERYBODY
         match = re.match(r"[A-Za-z_-]*", self.value)
         return match.group().lower() if match else ""
 
@@ -88,11 +91,6 @@ class Group:
         """Its Allow and Disallow lines."""
         return [line for line in self.lines if line.is_rule]
 
-    @property
-    def has_hidden_agents(self) -> bool:
-        """Whether Google's parser sees a User-agent line where the RFC sees none."""
-        return any(line.google is Meaning.AGENT and line.meaning is not Meaning.AGENT for line in self.lines)
-
 
 @dataclass(slots=True)
 class RobotsText:
@@ -103,15 +101,25 @@ class RobotsText:
     lines: list[Line]
     cut: bool = False
 
+    _by_token: dict[str, list[int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._by_token = {}
+        for position, group in enumerate(self.groups):
+            for token in dict.fromkeys(group.tokens):
+                self._by_token.setdefault(token, []).append(position)
+
+    def groups_for(self, token: str) -> tuple[int, ...]:
+        """The positions of the groups that apply to a token: its own, else those of `*` (RFC 9309 §2.2.1)."""
+        return tuple(self._by_token.get(token.lower()) or self._by_token.get(EVERYBODY) or ())
+
     def rules_for(self, token: str) -> list[Line]:
-        """What applies to a token: its own groups' lines, else those of `*` (RFC 9309 §2.2.1)."""
-        own = [group for group in self.groups if token.lower() in group.tokens]
-        chosen = own or [group for group in self.groups if "*" in group.tokens]
-        return [line for group in chosen for line in group.rules]
+        """The rules that apply to a token."""
+        return [line for position in self.groups_for(token) for line in self.groups[position].rules]
 
     def names(self, token: str) -> bool:
         """Whether a group is addressed to the token."""
-        return any(token.lower() in group.tokens for group in self.groups)
+        return token.lower() in self._by_token
 
 
 def parse(data: bytes) -> RobotsText:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scrapeguard.core.robots import Group as ToldGroup
 from scrapeguard.core.robots import Line as ToldLine
-from scrapeguard.core.robotsfile import Group, Line, Meaning, RobotsText
+from scrapeguard.core.robotsfile import EVERYBODY, Group, Line, Meaning, RobotsText
 
 _PRODUCT_TOKEN = re.compile(r"\*|[A-Za-z_-]+")
 # Lines that crawlers or standards know beside the four of RFC 9309.
@@ -74,7 +74,7 @@ def _contradictions(groups: Iterable[Group], told: Sequence[ToldGroup]) -> Itera
     for group in groups:
         for agent in group.agents:
             lines = lines_of.get(agent.token)
-            if lines is None or agent.token == "*":  # noqa: S105 - the token of all robots
+            if lines is None or agent.token == EVERYBODY:
                 continue
             if not any(not line.allowed for line in lines):
                 continue
@@ -87,6 +87,6 @@ def _contradictions(groups: Iterable[Group], told: Sequence[ToldGroup]) -> Itera
 
 
 def _keeps_all_out(own: RobotsText) -> Iterator[Note]:
-    for rule in own.rules_for("*") if own.names("*") else ():
+    for rule in own.rules_for(EVERYBODY):
         if rule.meaning is Meaning.DISALLOW and rule.value == "/":
             yield Note(rule.number, "keeps out every robot that has no group of its own, search engines too")

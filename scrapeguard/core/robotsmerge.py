@@ -19,7 +19,7 @@ from typing import NamedTuple
 from scrapeguard.core.robots import Group as ToldGroup
 from scrapeguard.core.robots import Line as ToldLine
 from scrapeguard.core.robots import padded
-from scrapeguard.core.robotsfile import Group, Line, Meaning, RobotsText, parse
+from scrapeguard.core.robotsfile import EVERYBODY, Group, Line, Meaning, RobotsText
 
 NOBODY = "removed-by-scrapeguard"
 """A product token that no robot has."""
@@ -33,8 +33,8 @@ class Statements(NamedTuple):
 
 
 SILENT = Statements()
-EVERYBODY = "*"
 _REFUSED = (ToldLine(False, "/"),)
+_RULES = (Meaning.ALLOW, Meaning.DISALLOW)
 
 
 class _Told:
@@ -46,7 +46,7 @@ class _Told:
         for group in told:
             for token in group.tokens:
                 self._tell(token, group.lines)
-        if everybody := self.lines.get("*"):
+        if everybody := self.lines.get(EVERYBODY):
             for line in own.lines:
                 if line.meaning is Meaning.AGENT and line.token not in self.lines:
                     self._tell(line.value, everybody)
@@ -60,11 +60,6 @@ class _Told:
         return line.token in self.lines or (line.google_token != "" and line.google_token in self.lines)
 
 
-def render(told: Sequence[ToldGroup], statements: Statements = SILENT) -> str:
-    """The robots.txt of a site that has none of its own."""
-    return merge(parse(b""), told, statements)
-
-
 def merge(own: RobotsText, told: Sequence[ToldGroup], statements: Statements = SILENT) -> str:
     """The merged file; surrogates stand for octets of the own file that were no UTF-8."""
     tells = _Told(own, told)
@@ -74,7 +69,7 @@ def merge(own: RobotsText, told: Sequence[ToldGroup], statements: Statements = S
         *_conditional(own, tells, statements),
         *_own_parts(own, tells, statements),
     ]
-    if statements.in_groups and "*" not in tells.lines and not own.names("*"):
+    if statements.in_groups and EVERYBODY not in tells.lines and not own.names(EVERYBODY):
         parts.append(["User-agent: *", "Disallow:", *_statement_lines(statements, ())])
     parts.append([line.text for line in own.lines if _is_sitemap(line)])
     text = "\n\n".join("\n".join(part) for part in parts if part)
@@ -94,11 +89,15 @@ def _refused(tells: _Told) -> list[str]:
 
 def _conditional(own: RobotsText, tells: _Told, statements: Statements) -> list[list[str]]:
     """Groups for tokens that are told something else than to stay out; those with the same lines share one."""
-    shared: dict[tuple[str, ...], list[str]] = {}
+    # Tokens with the same lines and the same groups are worked out once: a file may name many thousands.
+    alike: dict[tuple[tuple[ToldLine, ...], tuple[int, ...]], list[str]] = {}
     for token, lines in tells.lines.items():
         if lines != _REFUSED or token == EVERYBODY:
-            base = own.rules_for(token)
-            shared.setdefault((*(line.text for line in base), *_beside(lines, base)), []).append(token)
+            alike.setdefault((lines, own.groups_for(token)), []).append(token)
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for (lines, _), tokens in alike.items():
+        base = own.rules_for(tokens[0])
+        shared.setdefault((*(line.text for line in base), *_beside(lines, base)), []).extend(tokens)
     parts = []
     for rules, tokens in shared.items():
         heads = [f"User-agent: {tells.spelling[token]}" for token in sorted(tokens)]
@@ -158,9 +157,6 @@ def _own_preamble(own: RobotsText, tells: _Told) -> list[str]:
         return _trimmed([line.text for line in kept if not line.is_rule and line.google not in _RULES])
     before = [line.text for line in kept[:first] if not line.is_rule and line.google not in _RULES]
     return [*before, f"User-agent: {NOBODY}", *(_without_token(line, tells) for line in kept[first:])]
-
-
-_RULES = (Meaning.ALLOW, Meaning.DISALLOW)
 
 
 def _own_group(group: Group, tells: _Told, *, plain: bool) -> list[str] | None:

@@ -30,7 +30,8 @@ from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy, Threshold, Use
 from scrapeguard.core.request import Request
 from scrapeguard.core.robots import groups, host_key, unsaid_rules
-from scrapeguard.core.robotsmerge import render as render_told
+from scrapeguard.core.robotsfile import parse
+from scrapeguard.core.robotsmerge import merge
 from scrapeguard.core.rules import Rule
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim, UserAgentClassifier
@@ -63,7 +64,7 @@ def claim_of(agent):
 
 
 def render(site, catalogue, host=""):
-    return render_told(groups(site, catalogue, host))
+    return merge(parse(b""), groups(site, catalogue, host))
 
 
 def refused(site, claim, target, host=""):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def test_a_file_is_merged(case):
 def test_a_merged_file_is_merged_into_itself():
     once = merge(parse(b"User-agent: *\nDisallow: /a\nSitemap: https://e.org/s.xml\n"), [REFUSED], STATEMENTS)
     assert merge(parse(once.encode()), [REFUSED], STATEMENTS) == once
+
+
+def test_a_rule_for_everybody_reaches_each_of_many_thousand_groups():
+    """As many as the full size holds once merged: what grows with the square of it would not come to an end here."""
+    names = ["".join(letters) for letters in product("abcdefgh", repeat=5)][: MAX_SIZE // 60]
+    own = "".join(f"User-agent: {name}\nDisallow: /{name}\n" for name in names)
+    merged = parse(merge(parse(own.encode()), [Group(("*",), (Line(False, "/private"),))]).encode())
+    assert len(names) > 8_000
+    assert [[rule.value for rule in merged.rules_for(name)] for name in names] == [[f"/{n}", "/private"] for n in names]
 
 
 def test_octets_that_are_no_utf_8_are_passed_on():
