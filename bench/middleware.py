@@ -17,6 +17,7 @@ import asyncio
 import io
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -28,13 +29,20 @@ from bench.classify import AI_TAGS
 from bench.clients import CHROME, GPTBOT, PAGE
 from bench.report import Row, micro
 from bench.timing import Run, Task, fastest
-from scrapeguard import ScrapeGuard
+from scrapeguard import Decision, Guard, Request, ScrapeGuard
+from scrapeguard.asgi.announcing import Announcements
+from scrapeguard.asgi.outgoing import Outgoing
 from scrapeguard.cli.demo_site import demo_site
+from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.policy import Policy
+from scrapeguard.core.sharing import AI_USES, PathSharing, RefusedPaths, Use
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.telemetry.events import EventLog
 
 MOST_RATIO = 0.5
+_MOST_SAYING = 0.15
+_PATHS = 1_000
+_AUTHORS = 100_000
 _REQUESTS = 1_000
 _FEW = 50
 _VERY_FEW = 1
@@ -51,6 +59,19 @@ def run() -> list[Row]:
     rows = [Row(f"Bare Starlette, page to {who}", micro(seconds[f"bare {who}"])) for who in ("Chrome", "GPTBot")]
     for name in ("scrapeguard", "is-crawler", "fastapi-guard (no search)", "fastapi-guard"):
         rows += [_added(seconds, name), *_refusals(seconds, name)]
+    saying = seconds["saying Chrome"] / seconds["bare Chrome"] - 1
+    rows.append(
+        Row(
+            "opt-out signals, as part of that",
+            micro(seconds["saying Chrome"] - seconds["bare Chrome"]),
+            f"<= {_MOST_SAYING}x",
+            _of_bare(saying),
+            saying <= _MOST_SAYING,
+        )
+    )
+    by_path = seconds["paths Chrome"] / seconds["bare Chrome"] - 1
+    question = f"{_PATHS:,} paths shared apart, {_AUTHORS:,} refused by authors: added"
+    rows.append(Row(question, micro(seconds["paths Chrome"] - seconds["bare Chrome"]), "", _of_bare(by_path)))
     robots = seconds["robots.txt"]
     return [*rows, Row("scrapeguard, /robots.txt", micro(robots), "", _of_bare(robots / seconds["bare GPTBot"]))]
 
@@ -58,6 +79,8 @@ def run() -> list[Row]:
 def _tasks() -> dict[str, Task]:
     policy = load_policy()
     bare, quiet = demo_site(), ScrapeGuard(demo_site(), policy, record=None)
+    by_path = ScrapeGuard(demo_site(), _with(policy, paths=_paths()), record=None)
+    by_path.guard.refused_paths = RefusedPaths(f"/@{number}/" for number in range(_AUTHORS))
     peers: dict[str, tuple[App, int]] = {
         "is-crawler": (ASGICrawlerMiddleware(demo_site(), block=True, block_tags=AI_TAGS), _REQUESTS),
         "fastapi-guard": (_fastapi_guard(search=True), _VERY_FEW),
@@ -67,6 +90,8 @@ def _tasks() -> dict[str, Task]:
         "bare Chrome": _requests(bare, CHROME, 200),
         "bare GPTBot": _requests(bare, GPTBOT, 200),
         "scrapeguard Chrome": _requests(quiet, CHROME, 200),
+        "saying Chrome": _requests(_saying(policy), CHROME, 200),
+        "paths Chrome": _requests(by_path, CHROME, 200),
         "scrapeguard GPTBot": _requests(quiet, GPTBOT, 403),
         "scrapeguard GPTBot with event log": partial(_logged_refusals, policy, _FLOOD, all_written=False),
         f"scrapeguard GPTBot, {_IN_WRITING}": partial(_logged_refusals, policy, _REQUESTS, all_written=True),
@@ -76,6 +101,33 @@ def _tasks() -> dict[str, Task]:
         tasks[f"{name} Chrome"] = _requests(app, CHROME, 200, number=number)
         tasks[f"{name} GPTBot"] = _requests(app, GPTBOT, 403, number=number)
     return tasks
+
+
+def _saying(policy: Policy) -> App:
+    """The demo site with what is announced and nothing else of the guard."""
+    site, guard = demo_site(), Guard(policy)
+    announcements = Announcements(guard)
+    decision = guard.assess(Request())
+
+    async def saying(scope: Any, receive: Any, send: Any) -> None:
+        scope["scrapeguard"] = decision
+        outgoing = Outgoing(announcements, _nobody_refused, Request(host="h.example"), scope, send)
+        await site(scope, receive, outgoing.send)
+
+    return saying
+
+
+def _nobody_refused(request: Request, decision: Decision) -> None:
+    """No author refuses anything."""
+
+
+def _with(policy: Policy, **more: Any) -> Policy:
+    return Policy(replace(policy.common, **more), policy.catalogue)
+
+
+def _paths() -> tuple[PathSharing, ...]:
+    closed = {**dict.fromkeys(AI_USES, False), Use.SEARCH: True}
+    return tuple(PathSharing(PathPattern(f"/section-{number}/"), closed) for number in range(_PATHS))
 
 
 def _requests(app: App, headers: Mapping[str, str], status: int, path: str = PAGE, number: int = _REQUESTS) -> Task:

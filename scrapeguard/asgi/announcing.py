@@ -2,54 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 
-from scrapeguard.asgi.types import Message, Send
-from scrapeguard.core.request import Headers
+from scrapeguard.asgi.refusal import RefusalPages
+from scrapeguard.core.aipref import strictest, written
+from scrapeguard.core.decision import Mode
+from scrapeguard.core.optout import Place, origin_of, response_headers
+from scrapeguard.core.policy import SitePolicy
+from scrapeguard.core.recent import Recent
+from scrapeguard.core.request import Headers, Request, canonical_target
+from scrapeguard.core.rsl import MEDIA_TYPE
+from scrapeguard.core.sharing import PathSharing
+from scrapeguard.guard import Guard
+
+Pairs = list[tuple[bytes, bytes]]
 
 _ROBOTS_TAG = b"x-robots-tag"
+_LINK = b"link"
+_CONTENT_USAGE = b"content-usage"
+_TDM = b"tdm-reservation"
+_TDM_POLICY = b"tdm-policy"
+_MAX_VOICES = 1024
 
 
 class Announcer:
-    """Adds headers to every response; a header that the app sends itself stays as it is."""
+    """What is said with the answers to requests of one kind; a header that the app sends itself stays as it is.
 
-    def __init__(self, headers: Headers) -> None:
-        self._headers = headers
+    Args:
+        headers: what is announced.
+        pages: what a refusal looks like there.
+        tighten: where the app says something else itself, whether the stricter of the two is sent.
+    """
+
+    def __init__(self, headers: Headers, pages: RefusalPages, *, tighten: bool = False) -> None:
+        self.headers = headers
+        self.pages = pages
+        self._tighten = tighten
         self._names = frozenset(name for name, _ in headers)
 
-    def wrap(self, send: Send) -> Send:
-        """The send to give to the app. Not a coroutine of its own: it hands on the awaitable of the one it wraps."""
-        if not self._headers:
-            return send
+    def added(self, theirs: Iterable[tuple[bytes, bytes]], present: frozenset[bytes] | set[bytes]) -> Pairs:
+        """Their headers and ours.
 
-        def announce(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                # A copy, since an app may send the same message again.
-                message = {**message, "headers": self.added(message.get("headers", ()))}
-            return send(message)
-
-        return announce
-
-    def added(self, theirs: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """Their headers, and ours that they lack; for X-Robots-Tag a line with the directives that they lack."""
+        Args:
+            theirs: the headers of the app.
+            present: their names in lower case.
+        """
         headers = [*theirs]
-        present = {name.lower() for name, _ in headers}
         if self._names.isdisjoint(present):
-            return [*headers, *self._headers]
-        for name, value in self._headers:
-            if name not in present:
-                headers.append((name, value))
-            elif name == _ROBOTS_TAG and (missing := _missing_directives(value, headers)):
-                headers.append((name, missing))
+            headers.extend(self.headers)
+            return headers
+        for name, value in self.headers:
+            self._add(headers, name, value, present)
         return headers
+
+    def _add(self, headers: Pairs, name: bytes, value: bytes, present: frozenset[bytes] | set[bytes]) -> None:
+        if name == _TDM_POLICY and _TDM in present and not self._tighten:
+            return
+        if name not in present:
+            headers.append((name, value))
+        elif name == _ROBOTS_TAG:
+            if missing := _missing_directives(value, headers):
+                headers.append((name, missing))
+        elif name == _LINK:
+            if not any(MEDIA_TYPE.encode() in link for link in _values(headers, _LINK)):
+                headers.append((name, value))
+        elif self._tighten and name in (_CONTENT_USAGE, _TDM):
+            _replace(headers, name, _stricter(name, value, _values(headers, name)))
+
+
+def _values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
+    return [value for name, value in headers if name.lower() == wanted]
+
+
+def _stricter(name: bytes, ours: bytes, theirs: list[bytes]) -> bytes:
+    if name == _TDM:
+        return max(ours, *(value.strip() for value in theirs if value.strip() in (b"0", b"1")), b"0")
+    said = strictest(value.decode("latin-1") for value in (*theirs, ours))
+    return written(said).encode()
+
+
+def _replace(headers: Pairs, name: bytes, value: bytes) -> None:
+    headers[:] = [(key, said) for key, said in headers if key.lower() != name]
+    headers.append((name, value))
 
 
 def _missing_directives(ours: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Our directives less those that the app sends to every robot; a line that begins with a robot's name is for it."""
-    said = {
-        directive.strip().lower()
-        for name, value in headers
-        if name.lower() == _ROBOTS_TAG
-        for directive in value.split(b",")
-    }
+    said = {directive.strip().lower() for value in _values(headers, _ROBOTS_TAG) for directive in value.split(b",")}
     return b", ".join(directive for directive in ours.split(b", ") if directive not in said)
+
+
+class Announcements:
+    """What the responses of every site announce, page by page; nothing where nothing is enforced."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._pages: dict[SitePolicy, RefusalPages] = {}
+        # Strangers choose the Host, which stands in the address of the licence.
+        self._voices: Recent[tuple[SitePolicy, PathSharing | None, bool, str, str], Announcer] = Recent(_MAX_VOICES)
+        self.unplaced = self._voice(Place(guard.policy.common))
+        """For answers to requests that could not be read."""
+
+    def of_page(self, request: Request, *, refused: bool = False) -> Announcer:
+        """For the answer to a request.
+
+        Args:
+            request: what was asked for.
+            refused: whether the app says that the author of the page refuses AI.
+        """
+        guard = self._guard
+        policy, refused_paths = guard.policy, guard.refused_paths
+        site = policy.site(request.host) if policy.sites else policy.common
+        said = None
+        if site.paths or refused_paths.patterns:
+            target = canonical_target(request.path, request.query)
+            said = site.by_path.find(target)
+            refused = refused or refused_paths.covers(target)
+        scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
+        key = (site, said, refused, scheme, request.host)
+        voice = self._voices.get(key)
+        if voice is None:
+            voice = self._voice(Place(site, origin_of(scheme, request.host), said, refused))
+            self._voices.put(key, voice)
+        return voice
+
+    def _voice(self, place: Place) -> Announcer:
+        site = place.site
+        pages = self._pages.get(site)
+        if pages is None:
+            pages = self._pages[site] = RefusalPages(site.refusal)
+        headers = response_headers(place) if site.mode is Mode.ENFORCE else ()
+        return Announcer(headers, pages, tighten=site.opt_out.tighten)

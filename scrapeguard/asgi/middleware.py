@@ -8,21 +8,26 @@ from collections.abc import Callable
 from random import getrandbits
 
 from scrapeguard.asgi.addresswatch import AddressWatch
-from scrapeguard.asgi.announcing import Announcer
-from scrapeguard.asgi.refusal import RefusalPages
+from scrapeguard.asgi.announcing import Announcements
+from scrapeguard.asgi.background import Background
+from scrapeguard.asgi.outgoing import Outgoing
+from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.responders import RESPONDERS, Response, bad_request, failure
 from scrapeguard.asgi.scope import read_request
-from scrapeguard.asgi.sitefiles import SiteFile, site_files
+from scrapeguard.asgi.sitefiles import SiteFile, Subject, site_files
 from scrapeguard.asgi.types import ASGIApp, Receive, Scope, Send
 from scrapeguard.core.decision import Action, Decision, Mode
-from scrapeguard.core.optout import announcement
-from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.request import Request
+from scrapeguard.core.sharing import RefusedPaths
 from scrapeguard.errors import RequestError
 from scrapeguard.guard import Guard
 from scrapeguard.telemetry.events import Event, Recorder
 
 logger = logging.getLogger("scrapeguard")
+
+
+_UNREADABLE = Request()
+"""Stands for a request that could be read in two ways."""
 
 
 def random_reference() -> str:
@@ -38,6 +43,9 @@ class GuardMiddleware:
         guard: decides.
         record: takes an event for every request that was refused or observed; None for no events.
         record_all: events for the allowed ones too.
+        refused_paths: a coroutine function that names the paths whose authors refuse AI, as patterns like those of
+            robots.txt; it is asked beside the requests. None where no author is asked, or the app marks its responses.
+        refused_paths_every: seconds between two of these questions.
         clock: seconds since the epoch.
         monotonic: seconds that never go back.
         new_reference: makes the short id that a refused client is given, in ASCII.
@@ -50,6 +58,8 @@ class GuardMiddleware:
         *,
         record: Recorder | None = None,
         record_all: bool = False,
+        refused_paths: Source | None = None,
+        refused_paths_every: float = 60.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         new_reference: Callable[[], str] = random_reference,
@@ -62,53 +72,85 @@ class GuardMiddleware:
         self._new_reference = new_reference
         self._monotonic = monotonic
         self._files = site_files()
-        self._announcers: dict[SitePolicy, Announcer] = {}
-        self._pages: dict[SitePolicy, RefusalPages] = {}
+        self._announcements = Announcements(guard)
         self._watch: AddressWatch | None = AddressWatch()
         self._on_error = guard.policy.on_error
+        self._background: Background | None = None
+        if refused_paths is not None:
+            job = RefusedPathsJob(refused_paths, self._take_refused_paths, every=refused_paths_every)
+            self._background = Background([job])
         self.errors = 0
         """Requests for which the guard itself failed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection as ASGI asks."""
-        kind = scope["type"]
-        if kind not in ("http", "websocket"):
-            await self.app(scope, receive, send)
+        if scope["type"] not in ("http", "websocket"):
+            await self._other(scope, receive, send)
             return
-        file = self._files.get(scope["path"])
-        if file is not None and kind == "http" and scope["method"] in ("GET", "HEAD"):
-            answer = await self._site_file(file, scope, receive)
+        file = self._file(scope)
+        if file is None:
+            request, answer = self._consider(scope)
         else:
-            answer = self._answer(scope)
-        if answer is None:
-            await self.app(scope, receive, self._announcer(scope).wrap(send) if kind == "http" else send)
-        elif kind == "http":
-            body = b"" if scope["method"] == "HEAD" else answer.body
-            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            await send({"type": "http.response.body", "body": body})
-        else:
-            await _deny_websocket(answer, scope, receive, send)
+            request, answer = await self._site_file(file, scope, receive)
+        if answer is not None:
+            if scope["type"] == "http":
+                await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+                await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+            else:
+                await _deny_websocket(answer, scope, receive, send)
+            return
+        outgoing = Outgoing(self._announcements, self._author_refusal, request, scope, send)
+        try:
+            await self.app(scope, receive, outgoing.send)
+        except Exception:
+            if not outgoing.refused:
+                raise
+            logger.debug("the app failed after its page was refused", exc_info=True)
 
-    def _answer(self, scope: Scope) -> Response | None:
-        """What to answer in the app's stead; None to step aside."""
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" and self._background is not None:
+            await self._background.lifespan(self.app, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _file(self, scope: Scope) -> SiteFile | None:
+        """The file of the site that is asked for, if it is one."""
+        file = self._files.get(scope["path"])
+        if file is None or scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            return None
+        return file
+
+    def _consider(self, scope: Scope) -> tuple[Request, Response | None]:
+        """The request, and what to answer in the app's stead; None to step aside."""
+        if self._background is not None:
+            self._background.start()
+        request = _UNREADABLE
         try:
             request = read_request(scope)
-            decision = self.guard.assess(request)
-            scope["scrapeguard"] = decision
+            scope["scrapeguard"] = decision = self.guard.assess(request)
             if self._watch is not None:
-                self._watch_address(decision.client)
+                self._watch_address(self._watch, decision.client)
             if decision.action is Action.ALLOW and not self._record_all:
-                return None
-            return self._act(decision, request)
+                return request, None
+            return request, self._act(decision, request)
         except RequestError as error:
             scope["scrapeguard"] = Decision(Action.ALLOW, "default", mode=Mode.OBSERVE)
-            return bad_request(str(error)) if self.guard.policy.common.mode is Mode.ENFORCE else None
+            enforced = self.guard.policy.common.mode is Mode.ENFORCE
+            return request, bad_request(str(error), self._announcements.unplaced.headers) if enforced else None
         except Exception:
             self._count_error("the guard failed (on_error: %s)", self._on_error)
             scope["scrapeguard"] = Decision(self._on_error, "on_error")
-            return None if self._on_error is Action.ALLOW else failure()
+            passes = self._on_error is Action.ALLOW
+            return request, None if passes else failure(self._announcements.unplaced.headers)
 
-    def _act(self, decision: Decision, request: Request) -> Response | None:
+    def _act(self, decision: Decision, request: Request, *, refused: bool = False) -> Response | None:
+        """Write the decision down, and answer where it refuses.
+
+        Args:
+            decision: what was decided.
+            request: what it was decided on.
+            refused: whether the app said that the author refuses AI.
+        """
         reference = self._new_reference()
         if self._record is not None:
             try:
@@ -118,14 +160,21 @@ class GuardMiddleware:
         responder = RESPONDERS.get(decision.action)
         if responder is None or decision.mode is not Mode.ENFORCE:
             return None
-        return responder(decision, request, self._pages_for(request.host), reference.encode())
+        voice = self._announcements.of_page(request, refused=refused)
+        return responder(decision, request, voice.pages, reference.encode(), voice.headers)
 
-    def _watch_address(self, client: str | None) -> None:
-        if self._watch is None:
-            return
-        if warning := self._watch.warning(client):
+    def _author_refusal(self, request: Request, decision: Decision) -> Response | None:
+        """What the client gets once the app says that the author refuses AI; None where that changes nothing."""
+        refused = self.guard.refused_by_author(request, decision)
+        return None if refused is decision else self._act(refused, request, refused=True)
+
+    def _take_refused_paths(self, refused: RefusedPaths) -> None:
+        self.guard.refused_paths = refused
+
+    def _watch_address(self, watch: AddressWatch, client: str | None) -> None:
+        if warning := watch.warning(client):
             logger.warning(warning)
-        if self._watch.done:
+        if watch.done:
             self._watch = None
 
     def _count_error(self, message: str, *values: object) -> None:
@@ -134,42 +183,23 @@ class GuardMiddleware:
         if self.errors == 1:
             logger.exception(f"{message}; further errors are only counted", *values)
 
-    async def _site_file(self, file: SiteFile, scope: Scope, receive: Receive) -> Response | None:
+    async def _site_file(self, file: SiteFile, scope: Scope, receive: Receive) -> tuple[Request, Response | None]:
         """A file that is answered before any rule and to everybody; as any request where nothing is enforced."""
-        policy = self.guard.policy
-        answer = None
         try:
             request = read_request(scope)
-            if policy.site(request.host).mode is Mode.ENFORCE:
-                answer = await file.answer(policy, request, self._monotonic(), self.app, scope, receive)
         except RequestError:
-            pass
-        except Exception:
-            self._count_error("a file of the app could not be merged; the policy's own is served")
-            answer = file.without_the_app(policy, Request())
-        return self._answer(scope) if answer is None else answer
-
-    def _announcer(self, scope: Scope) -> Announcer:
-        """Adds what the site announces to a response of its app; nothing where nothing is enforced."""
+            return self._consider(scope)
         policy = self.guard.policy
-        site = policy.site(_host_of(scope)) if policy.sites else policy.common
-        announcer = self._announcers.get(site)
-        if announcer is None:
-            headers = announcement(site).headers if site.mode is Mode.ENFORCE else ()
-            announcer = self._announcers[site] = Announcer(headers)
-        return announcer
-
-    def _pages_for(self, host: str) -> RefusalPages:
-        site = self.guard.policy.site(host)
-        pages = self._pages.get(site)
-        if pages is None:
-            pages = self._pages[site] = RefusalPages(site.refusal, announcement(site).headers)
-        return pages
-
-
-def _host_of(scope: Scope) -> str:
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-    return bytes(host).decode("latin-1")
+        answer = None
+        if policy.site(request.host).mode is Mode.ENFORCE:
+            scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
+            subject = Subject(policy, request.host, scheme, self.guard.refused_paths)
+            try:
+                answer = await file.answer(subject, request, self._monotonic(), self.app, scope, receive)
+            except Exception:
+                self._count_error("a file of the app could not be merged; the policy's own is served")
+                answer = file.without_the_app(subject, request)
+        return self._consider(scope) if answer is None else (request, answer)
 
 
 async def _deny_websocket(response: Response, scope: Scope, receive: Receive, send: Send) -> None:

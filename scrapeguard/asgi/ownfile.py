@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
+from scrapeguard.asgi.scope import encoded_path
 from scrapeguard.asgi.types import ASGIApp, Message, Receive, Scope
 from scrapeguard.core.decision import Action, Decision
 
@@ -100,7 +101,7 @@ def _scope_for(scope: Scope, path: str) -> Scope:
         **scope,
         "method": "GET",
         "path": asked,
-        "raw_path": quote(asked, safe="/%:@!$&'()*+,;=~-._").encode(),
+        "raw_path": encoded_path(asked).encode(),
         "query_string": query.encode(),
         "headers": [*host, (b"user-agent", b"scrapeguard"), (b"accept", b"text/plain, */*;q=0.1")],
         "extensions": extensions,

@@ -67,11 +67,9 @@ class RefusalPages:
 
     Args:
         refusal: its words.
-        announced: headers that the site sends with every response.
     """
 
-    def __init__(self, refusal: Refusal, announced: Headers = ()) -> None:
-        self._announced = announced
+    def __init__(self, refusal: Refusal) -> None:
         # By form and length of the reference, on which the content-length depends.
         self._headers: dict[tuple[Form, int], Headers] = {}
         own_words = {"title": refusal.title, "text": refusal.text}
@@ -96,16 +94,22 @@ class RefusalPages:
             Form.TEXT: _halves(text, _MARK),
         }
 
-    def answer(self, form: Form, reference: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """Header and body in that form, with the reference that finds the decision in the log."""
+    def answer(self, form: Form, reference: bytes, announced: Headers) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Header and body in that form.
+
+        Args:
+            form: what the client asked for.
+            reference: finds the decision in the log.
+            announced: headers that the site sends with every response.
+        """
         key = (form, len(reference))
         headers = self._headers.get(key)
         body = reference.join(self._halves[form])
         if headers is None:
             only_pages = (_POLICY_OF_PAGES,) if form is Form.HTML else ()
-            headers = (*content_headers(_MEDIA_TYPES[form], body), *only_pages, *NEVER_SHARED, *self._announced)
+            headers = (*content_headers(_MEDIA_TYPES[form], body), *only_pages, *NEVER_SHARED)
             self._headers[key] = headers
-        return [*headers, (_REFERENCE_HEADER, reference)], body
+        return [*headers, *announced, (_REFERENCE_HEADER, reference)], body
 
 
 def _halves(text: str, mark: str) -> list[bytes]:

@@ -20,14 +20,14 @@ class Response(NamedTuple):
     body: bytes
 
 
-Responder = Callable[[Decision, Request, RefusalPages, bytes], Response]
-"""From the decision, the request, the words of the site and the reference to the answer."""
+Responder = Callable[[Decision, Request, RefusalPages, bytes, Headers], Response]
+"""From the decision, the request, the words of the site, the reference and what is announced to the answer."""
 
 
-def refuse(decision: Decision, request: Request, pages: RefusalPages, reference: bytes) -> Response:
+def refuse(decision: Decision, request: Request, pages: RefusalPages, reference: bytes, announced: Headers) -> Response:
     """403, in the form the client asked for."""
     form = preferred_form(first_value(request, b"accept"))
-    headers, body = pages.answer(form, reference)
+    headers, body = pages.answer(form, reference, announced)
     # Once for every refusal: past the constructor, which is written in Python, at a third of the cost.
     return tuple.__new__(Response, (STATUS[decision.action], headers, body))
 
@@ -35,24 +35,25 @@ def refuse(decision: Decision, request: Request, pages: RefusalPages, reference:
 RESPONDERS: dict[Action, Responder] = {Action.BLOCK: refuse}
 
 
-def bad_request(message: str) -> Response:
+def bad_request(message: str, announced: Headers) -> Response:
     """400, for what is refused before any rule is asked."""
-    return _plain(400, f"Bad request: {message}\n")
+    return _plain(400, f"Bad request: {message}\n", announced)
 
 
-def failure() -> Response:
+def failure(announced: Headers) -> Response:
     """403, for requests on which the guard itself failed, where the owner would rather lose them."""
-    return _plain(STATUS[Action.BLOCK], "Refused\n")
+    return _plain(STATUS[Action.BLOCK], "Refused\n", announced)
 
 
-def unavailable(status: int) -> Response:
+def unavailable(status: int, announced: Headers) -> Response:
     """The error that the app answered for its robots.txt: crawlers then keep away (RFC 9309 §2.3.1.4)."""
-    return _plain(status, "robots.txt is unavailable\n")
+    return _plain(status, "robots.txt is unavailable\n", announced)
 
 
-def _plain(status: int, text: str) -> Response:
+def _plain(status: int, text: str, announced: Headers) -> Response:
     body = text.encode()
-    return Response(status, (*content_headers(b"text/plain; charset=utf-8", body), *NEVER_SHARED), body)
+    headers = (*content_headers(b"text/plain; charset=utf-8", body), *NEVER_SHARED, *announced)
+    return Response(status, headers, body)
 
 
 class StoredFile:

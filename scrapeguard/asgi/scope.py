@@ -50,5 +50,10 @@ def _raw_path(scope: Scope) -> str:
     """The path as it came; servers need not give it (ASGI HTTP connection scope), then it is encoded again."""
     raw: bytes | None = scope.get("raw_path")
     if not raw:
-        return quote(scope["path"], safe="/%:@!$&'()*+,;=~-._")
+        return encoded_path(scope["path"])
     return (raw.partition(b"?")[0] if b"?" in raw else raw).decode("latin-1")
+
+
+def encoded_path(path: str) -> str:
+    """A path as it would stand in a request target; escapes stay what they are."""
+    return quote(path, safe="/%:@!$&'()*+,;=~-._")

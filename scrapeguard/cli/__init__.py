@@ -51,6 +51,8 @@ COMMANDS: dict[str, _Command] = {
         (
             _argument("file", nargs="?", metavar="RULES", help=_RULES_HELP),
             _argument("--schema", action="store_true", help="print the JSON Schema of rule files and exit"),
+            _argument("--path", metavar="PATH", help="show instead all that is said of this path, and where"),
+            _argument("--host", default="", metavar="HOST", help="the host of the path, where `sites` differ"),
         ),
     ),
     "explain": _Command(

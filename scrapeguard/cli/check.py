@@ -8,10 +8,11 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
+from scrapeguard.cli.announced import print_said, said_of
 from scrapeguard.cli.loading import count, rules_path
 from scrapeguard.cli.output import fail, paint, print_json, printable
 from scrapeguard.core.catalogue import Purpose
-from scrapeguard.core.optout import announcement
+from scrapeguard.core.optout import Place, origin_of, response_headers
 from scrapeguard.core.policy import Policy, RuleTest
 from scrapeguard.core.request import Request
 from scrapeguard.core.robots import unsaid_rules
@@ -45,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         policy = load_policy(path)
     except PolicyError as error:
         return _report_problems(str(path), error, as_json=arguments.json)
+    if arguments.path is not None:
+        return _say(policy, arguments)
     guard = Guard(policy)
     failed = [(test, guard.assess(test.request).to_json()) for test in policy.tests if not _passes(guard, test)]
     outcome = ask_audience(guard)
@@ -53,6 +56,18 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(str(path), policy, failed, outcome)
     return FOUND_PROBLEMS if failed or outcome.mistaken else FINE
+
+
+def _say(policy: Policy, arguments: argparse.Namespace) -> int:
+    if not arguments.path.startswith("/"):
+        fail(f"--path: begins with /, not {arguments.path!r}")
+        return BAD_USAGE
+    said = said_of(policy, arguments.path, arguments.host)
+    if arguments.json:
+        print_json(said.to_json())
+    else:
+        print_said(said)
+    return FINE
 
 
 class Outcome(NamedTuple):
@@ -110,7 +125,7 @@ def _summary(
                 {"place": test.place, "expected": str(test.expect), "got": decision} for test, decision in failed
             ],
         },
-        "not_in_robots_txt": list(unsaid_rules(policy.common, policy.catalogue)),
+        "not_in_robots_txt": _unsaid(policy),
         "audience": {
             "asked": {str(purpose): number for purpose, number in outcome.asked.items()},
             "refused_by_will": {str(purpose): number for purpose, number in outcome.willed.items()},
@@ -131,7 +146,7 @@ def _print(
     print(f"{good} {path}: mode {site.mode}, {rules}, {count(len(policy.sites), 'site')} of their own")
     print(f"     catalogue of {policy.catalogue.as_of}: {count(len(policy.catalogue.agents), 'agent')}")
     passed = len(policy.tests) - len(failed)
-    headers = announcement(site).headers
+    headers = response_headers(Place(site, origin_of("https", "HOST")))
     said = "; ".join(f"{name.decode()}: {value.decode()}" for name, value in headers)
     print(f"     announced beside robots.txt: {said or 'nothing'}")
     if policy.tests:
@@ -140,7 +155,7 @@ def _print(
         print("note there are no tests in the file")
     for test, decision in failed:
         print(f"     {test.place}: expected {test.expect}, got {decision['action']} by {decision['rule']}")
-    if unsaid := unsaid_rules(site, policy.catalogue):
+    if unsaid := _unsaid(policy):
         names = ", ".join(map(printable, unsaid))
         print(f"note robots.txt cannot express, or not in full: {names}; these rules are enforced all the same")
     if outcome.willed:
@@ -153,6 +168,12 @@ def _print(
         print(f"     {refusal.rule} refuses a {refusal.purpose}{where}: {printable(refusal.user_agent)}")
     if len(refused) > 10:
         print(f"     and {len(refused) - 10:,} more")
+
+
+def _unsaid(policy: Policy) -> list[str]:
+    """The rules of all sites that robots.txt cannot express, each once."""
+    sites = (policy.common, *policy.sites.values())
+    return list(dict.fromkeys(name for site in sites for name in unsaid_rules(site, policy.catalogue)))
 
 
 def _counts(numbers: Counter[Purpose]) -> str:

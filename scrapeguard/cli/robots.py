@@ -9,7 +9,7 @@ from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import count, load_or_report
 from scrapeguard.cli.output import fail, print_json, printable
 from scrapeguard.core.decision import Mode
-from scrapeguard.core.optout import announcement
+from scrapeguard.core.optout import Place, origin_of, statements
 from scrapeguard.core.policy import Policy
 from scrapeguard.core.robots import groups
 from scrapeguard.core.robotsfile import RobotsText, parse
@@ -35,13 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(policy: Policy, arguments: argparse.Namespace, own: RobotsText) -> int:
-    told = groups(policy.site(arguments.host), policy.catalogue, arguments.host)
-    notes = lint(own, told)
-    text = (
-        merge(own, told, announcement(policy.site(arguments.host)).statements)
-        .encode("utf-8", "surrogateescape")
-        .decode("utf-8", "replace")
-    )
+    site = policy.site(arguments.host)
+    told = groups(site, policy.catalogue, arguments.host)
+    notes = lint(own, told, site)
+    said = statements(Place(site, origin_of("https", arguments.host)))
+    text = merge(own, told, said).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if arguments.json:
         print_json({"robots_txt": text, "notes": [note._asdict() for note in notes]})
     else:

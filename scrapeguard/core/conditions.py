@@ -167,8 +167,7 @@ class PurposeIs:
     purposes: frozenset[Purpose]
 
     def matches(self, view: View) -> bool:
-        claim = view.facts.claim
-        return claim.purpose in self.purposes or any(agent.purpose in self.purposes for agent in claim.agents)
+        return not self.purposes.isdisjoint(view.facts.claim.purposes)
 
     def covers(self, other: Condition) -> bool:
         return isinstance(other, PurposeIs) and self.purposes >= other.purposes

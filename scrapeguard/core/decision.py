@@ -53,9 +53,7 @@ class Recognised(NamedTuple):
     identity: Identity
 
 
-class Decision(NamedTuple):
-    """The verdict on one request. `rule` names what decided: `agents.…`, a rule's name, `thresholds.…` or `default`."""
-
+class _Verdict(NamedTuple):
     action: Action
     rule: str
     score: int = 0
@@ -63,6 +61,24 @@ class Decision(NamedTuple):
     client: str | None = None
     reasons: tuple[Reason, ...] = ()
     mode: Mode = Mode.ENFORCE
+
+
+class Decision(_Verdict):
+    """The verdict on one request, which the app finds in `scope["scrapeguard"]` and may answer with `refuse_ai`.
+
+    `rule` names what decided: `agents.…`, `sharing.…`, a rule's name, `thresholds.…` or `default`.
+    """
+
+    ai_refused = False
+    """Whether the app said that the author of the page refuses AI."""
+
+    def refuse_ai(self) -> None:
+        """Refuse the page to AI, in the name of its author.
+
+        Said by the app before it begins to answer: a client that serves AI then gets the refusal in place of the page,
+        and the headers say so to everyone.
+        """
+        self.ai_refused = True
 
     @property
     def status(self) -> int:

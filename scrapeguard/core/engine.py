@@ -1,6 +1,7 @@
 """The verdict: a pure function of policy and facts.
 
-The order is fixed: the first rule that matches, else what is said about the agents named, else the score, else allow.
+The order is fixed: what the author of the page wants; the first rule that matches; a path that is closed to AI; what is
+said about the agents named; what is shared; the score; else allow.
 """
 
 from __future__ import annotations
@@ -9,37 +10,74 @@ from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.decision import Action, Decision, Reason, Recognised
 from scrapeguard.core.facts import Facts, View
 from scrapeguard.core.policy import Policy, SitePolicy, Verdict
+from scrapeguard.core.sharing import BY_AUTHOR, NO_PATHS, USES_OF, PathSharing, RefusedPaths
 from scrapeguard.core.useragent import Claim
 
 _DEFAULT = Verdict(Action.ALLOW, "default")
+_BY_AUTHOR = Verdict(Action.BLOCK, BY_AUTHOR)
 
 
-def decide(policy: Policy, facts: Facts) -> Decision:
-    """The decision on a request: the same facts under the same policy give the same decision."""
+def decide(policy: Policy, facts: Facts, refused: RefusedPaths = NO_PATHS) -> Decision:
+    """The decision on a request: the same facts under the same policy give the same decision.
+
+    Args:
+        policy: what the owner allows.
+        facts: what is known of the request.
+        refused: the paths whose authors refuse AI.
+    """
     site = policy.site(facts.request.host)
     reasons = tuple(Reason(signal, site.weights[signal], detail) for signal, detail in facts.evidence)
     score = sum(reason.weight for reason in reasons)
-    verdict = _verdict(site, facts, score)
+    verdict = _verdict(site, View(facts, score), refused)
     return Decision(verdict.action, verdict.rule, score, _recognised(facts), facts.client, reasons, site.mode)
 
 
-def _verdict(site: SitePolicy, facts: Facts, score: int) -> Verdict:
+def refused_by_author(decision: Decision, claim: Claim) -> Decision:
+    """The decision once the author of the page is known to refuse AI; the same for those who do not serve it."""
+    if not claim.serves_ai or decision.action.refuses:
+        return decision
+    return decision._replace(action=Action.BLOCK, rule=BY_AUTHOR)
+
+
+def depends_on_path(site: SitePolicy, claim: Claim, refused: RefusedPaths = NO_PATHS) -> bool:
+    """Whether a request must be looked at beyond its claim."""
     if site.rules:
-        rule = site.index.first_match(View(facts, score))
+        return True
+    return bool(site.paths or refused) and not claim.purposes.isdisjoint(USES_OF)
+
+
+def _verdict(site: SitePolicy, view: View, refused: RefusedPaths) -> Verdict:
+    claim = view.facts.claim
+    if refused and claim.serves_ai and any(map(refused.covers, view.targets)):
+        return _BY_AUTHOR
+    if site.rules:
+        rule = site.index.first_match(view)
         if rule is not None:
             return Verdict(rule.action, rule.name)
-    return standing_verdict(site, facts.claim, score)
+    if not site.paths:
+        return standing_verdict(site, claim, view.score)
+    verdicts = [standing_verdict(site, claim, view.score, site.by_path.find(target)) for target in view.targets]
+    return next((verdict for verdict in verdicts if verdict.action.refuses), verdicts[0])
 
 
-def standing_verdict(site: SitePolicy, claim: Claim, score: int) -> Verdict:
-    """The verdict where no rule matches. Of several agents named, one that is refused decides."""
+def standing_verdict(site: SitePolicy, claim: Claim, score: int, said: PathSharing | None = None) -> Verdict:
+    """The verdict where no rule matches. Of several agents named, one that is refused decides.
+
+    Args:
+        site: the policy of the site.
+        claim: who the client says it is.
+        score: what the signals weigh.
+        said: what is said of the path; None where nothing is.
+    """
+    if said is not None and said.private and claim.serves_ai:
+        return Verdict(Action.BLOCK, said.rule)
     if not claim.agents:
-        return site.handling_of(claim.purpose) or site.by_score(score) or _DEFAULT
-    said = [verdict for agent in claim.agents if (verdict := site.handling(agent)) is not None]
-    for verdict in said:
+        return site.handling_of(claim.purpose, said) or site.by_score(score) or _DEFAULT
+    heard = [verdict for agent in claim.agents if (verdict := site.handling(agent, said)) is not None]
+    for verdict in heard:
         if verdict.action.refuses:
             return verdict
-    return said[0] if said else site.by_score(score) or _DEFAULT
+    return heard[0] if heard else site.by_score(score) or _DEFAULT
 
 
 def _recognised(facts: Facts) -> Recognised | None:

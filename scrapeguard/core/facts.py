@@ -60,6 +60,12 @@ class View:
         return self._unfolded
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The path as an app may see it, which folds doubled slashes and dot segments, or does not."""
+        unfolded = self.unfolded
+        return (self.target,) if unfolded is None else (self.target, unfolded.target)
+
+    @property
     def host(self) -> str:
         """Canonical host name."""
         if self._host is None:

@@ -97,6 +97,21 @@ class Proxies:
                 break
         return Walk(client, tuple(hops))
 
+    def scheme(self, request: Request) -> str:
+        """`http` or `https`, as the client used it: by the word of the nearest proxy, if that is trusted.
+
+        X-Forwarded-Proto, or the `proto` of the last element of Forwarded (RFC 7239 §5.4).
+        """
+        if not self.networks or not self.trusts(parse_address(request.peer)):
+            return request.scheme
+        if self.field is ForwardedField.X_FORWARDED_FOR:
+            said = ",".join(request.header("x-forwarded-proto")).rpartition(",")[2].strip()
+        else:
+            nearest = next(self._elements(",".join(request.header("forwarded"))), "")
+            said = (_parameter(nearest, "proto") or "").strip('"')
+        proto = said.lower()
+        return proto if proto in ("http", "https") else request.scheme
+
     def _elements(self, field: str) -> Iterator[str]:
         """The elements of the field, the last one first."""
         if not field:
@@ -126,14 +141,20 @@ def parse_element(text: str, field: ForwardedField) -> Address | None:
     """The address that an element names, or None."""
     if field is ForwardedField.X_FORWARDED_FOR:
         return _node_address(text.strip(), strict=False)
-    pairs, left_open = _split_unquoted(text, ";")
+    node = _parameter(text, "for")
+    return None if node is None else _forwarded_node(node)
+
+
+def _parameter(element: str, wanted: str) -> str | None:
+    """The value of a parameter in an element of Forwarded, as it stands there; None where it is absent."""
+    pairs, left_open = _split_unquoted(element, ";")
     if left_open:
         # A client that opens a quote has all that the proxies append to its line stand inside: nothing here is theirs.
         return None
     for pair in pairs:
         name, _, value = pair.partition("=")
-        if name.strip().lower() == "for":
-            return _forwarded_node(value.strip())
+        if name.strip().lower() == wanted:
+            return value.strip()
     return None
 
 

@@ -6,6 +6,7 @@ of characters, a final `$` is the end. A word pattern, for hosts and header valu
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -67,3 +68,15 @@ class PathPattern:
 def word_pattern(text: str) -> Glob:
     """A pattern for a whole word or value, in lower case: `*.example.org`, `*json*`."""
     return Glob(tuple(text.lower().split("*")), anchored=True)
+
+
+def path_fault(text: str) -> str | None:
+    """A path pattern that could match no canonical path, or that would break a line of robots.txt."""
+    if not text.startswith("/"):
+        return "begin it with /"
+    if any(not mark.isprintable() for mark in text):
+        return "it holds a control character"
+    path = text.partition("?")[0]
+    if "//" in path or re.search(r"/\.{1,2}(/|\$?$)", path):
+        return "write it without // and dot segments: paths are compared after these are folded"
+    return None

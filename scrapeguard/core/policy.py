@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from string import Template
 from typing import NamedTuple
 
 from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import Proxies
+from scrapeguard.core.pathtable import PathTable
 from scrapeguard.core.request import Request, canonical_host
 from scrapeguard.core.rules import Rule, RuleIndex
+from scrapeguard.core.sharing import USES_OF, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
-
-
-class Use(StrEnum):
-    """What a page may be used for, in the words of the IETF AIPREF vocabulary (draft-ietf-aipref-vocab)."""
-
-    TRAIN = "train"
-    AI_USE = "ai-use"
-    SEARCH = "search"
-
-
-USES_OF: dict[Purpose, frozenset[Use]] = {
-    Purpose.TRAINING: frozenset({Use.TRAIN}),
-    Purpose.DATASET: frozenset({Use.TRAIN}),
-    Purpose.UNDOCUMENTED_AI: frozenset({Use.TRAIN, Use.AI_USE}),
-    Purpose.AI_SEARCH: frozenset({Use.AI_USE}),
-    Purpose.ASSISTANT: frozenset({Use.AI_USE}),
-    Purpose.AI_AGENT: frozenset({Use.AI_USE}),
-    Purpose.SEARCH_ENGINE: frozenset({Use.SEARCH}),
-}
-"""To what use an agent of a purpose puts a page; the purposes left out put it to none of them."""
 
 
 class Threshold(NamedTuple):
@@ -80,24 +61,33 @@ def template_fault(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """Which signals a site says no with, beside robots.txt; `tdm_policy` is the URL of a policy, or None."""
+    """Which signals a site says no with, beside robots.txt.
+
+    `tdm_policy` is the URL of a policy, or None; `rsl_license` that of a licence, or None for the one that we serve.
+    With `tighten`, where the app says something else itself the stricter of the two is sent; else what the app says.
+    """
 
     content_usage: bool = True
     content_signal: bool = True
     tdm: bool = True
     noai: bool = True
+    rsl: bool = True
     tdm_policy: str | None = None
+    rsl_license: str | None = None
+    tighten: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class SitePolicy:
     """The policy of one site; compared by identity, so that what follows from it can be remembered.
 
+    `sharing` is for the whole site but for the patterns of `paths`, of which the longest that matches counts.
     `by_name`, `by_operator` and `by_purpose` are what the file says under `agents`; the narrower wins. `weights` are
     by signal.
     """
 
     sharing: Mapping[Use, bool]
+    paths: tuple[PathSharing, ...] = ()
     mode: Mode = Mode.ENFORCE
     by_name: Mapping[str, Action] = field(default_factory=dict)
     by_operator: Mapping[str, Action] = field(default_factory=dict)
@@ -108,24 +98,36 @@ class SitePolicy:
     refusal: Refusal = Refusal()
     opt_out: OptOut = OptOut()
     index: RuleIndex = field(init=False, compare=False, repr=False)
+    by_path: PathTable[PathSharing] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RuleIndex(self.rules))
+        object.__setattr__(self, "by_path", PathTable((said.pattern, said) for said in self.paths))
 
-    def handling(self, agent: Agent) -> Verdict | None:
-        """What is said about an agent: by its name, else its operator, else its purpose, else by what is shared."""
+    def denies(self, use: Use) -> bool:
+        """Whether the use is denied anywhere on the site."""
+        return not self.sharing[use] or any(not said.sharing[use] for said in self.paths)
+
+    def handling(self, agent: Agent, said: PathSharing | None = None) -> Verdict | None:
+        """What is said about an agent: by its name, else its operator, else its purpose, else by what is shared.
+
+        Args:
+            agent: who asks.
+            said: what is said of the path asked for; None where nothing is.
+        """
         if (action := self.by_name.get(agent.name)) is not None:
             return Verdict(action, f"agents.{agent.name}")
         if agent.operator is not None and (action := self.by_operator.get(agent.operator)) is not None:
             return Verdict(action, f"agents.{agent.operator}")
-        return self.handling_of(agent.purpose)
+        return self.handling_of(agent.purpose, said)
 
-    def handling_of(self, purpose: Purpose) -> Verdict | None:
-        """What is said about a purpose; None where nothing is."""
+    def handling_of(self, purpose: Purpose, said: PathSharing | None = None) -> Verdict | None:
+        """What is said about a purpose, at a path of which `said` is said; None where nothing is."""
         if (action := self.by_purpose.get(purpose)) is not None:
             return Verdict(action, f"agents.{purpose}")
-        if any(not self.sharing[use] for use in USES_OF.get(purpose, ())):
-            return Verdict(Action.BLOCK, f"agents.{purpose}")
+        sharing = self.sharing if said is None else said.sharing
+        if any(not sharing[use] for use in USES_OF.get(purpose, ())):
+            return Verdict(Action.BLOCK, f"agents.{purpose}" if said is None else said.rule)
         return None
 
     def by_score(self, score: int) -> Verdict | None:

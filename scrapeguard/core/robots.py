@@ -29,6 +29,7 @@ from scrapeguard.core.engine import standing_verdict
 from scrapeguard.core.facts import Facts, View, identity_of
 from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.request import Request
+from scrapeguard.core.sharing import NO_PATHS, RefusedPaths
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim
 
@@ -38,6 +39,9 @@ ANY_BOT = Claim(Purpose.OTHER_BOT, "any bot", (), (Evidence("declared-bot", ""),
 # What a robot is asked about: who it is, where it goes, and that it wants to GET.
 _KNOWN_OF_A_ROBOT = AgentIs | OperatorIs | PurposeIs | IdentityIs | HostIs | MethodIs
 _EVERYTHING = "/"
+
+MAX_REFUSED_SIZE = 128 * 1024
+"""Octets that the paths whose authors refuse AI may take of the 500 KiB that crawlers read, in all groups together."""
 
 
 class Line(NamedTuple):
@@ -51,25 +55,36 @@ class Line(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The product tokens of a group, and its rules."""
+    """The product tokens of a group, and its rules, of which the first few may be left out where there is no room."""
 
     tokens: tuple[str, ...]
     lines: tuple[Line, ...]
+    optional: int = 0
 
 
-def groups(site: SitePolicy, catalogue: Catalogue, host: str = "") -> tuple[Group, ...]:
+_CLOSED = (Line(False, _EVERYTHING),)
+
+
+def groups(
+    site: SitePolicy, catalogue: Catalogue, host: str = "", refused: RefusedPaths = NO_PATHS
+) -> tuple[Group, ...]:
     """The groups that say what the site refuses: agents with rules of their own first, then `*` where it has any.
 
-    An agent whose rules are those of everybody gets no group, since `*` speaks to it already.
+    An agent whose rules are those of everybody gets no group, since `*` speaks to it already. The paths whose authors
+    refuse AI stand in the groups of agents that may read the rest, as many as `MAX_REFUSED_SIZE` allows.
     """
     everybody = lines_for(site, ANY_BOT, host)
-    tokens_by_lines: dict[tuple[Line, ...], list[str]] = {}
+    tokens_by_lines: dict[tuple[tuple[Line, ...], bool], list[str]] = {}
     for agent in catalogue.agents:
         if agent.token is not None:
-            lines = lines_for(site, _claim_of(agent), host)
-            if lines != everybody:
-                tokens_by_lines.setdefault(lines, []).append(agent.token)
-    own = [Group(tuple(sorted(tokens, key=str.lower)), lines) for lines, tokens in tokens_by_lines.items()]
+            claim = claim_of(agent)
+            lines = lines_for(site, claim, host)
+            by_author = bool(refused) and claim.serves_ai and lines != _CLOSED
+            if lines != everybody or by_author:
+                tokens_by_lines.setdefault((lines, by_author), []).append(agent.token)
+    room = MAX_REFUSED_SIZE // max(sum(by_author for _, by_author in tokens_by_lines), 1)
+    kept = _within(room, refused.patterns)
+    own = [_group(tokens, lines, kept if by_author else []) for (lines, by_author), tokens in tokens_by_lines.items()]
     own.sort(key=lambda group: (-len(group.tokens), group.tokens))
     return (*own, Group(("*",), everybody)) if everybody else tuple(own)
 
@@ -81,20 +96,38 @@ def lines_for(site: SitePolicy, claim: Claim, host: str = "") -> tuple[Line, ...
     """
     view = View(Facts(Request(host=host), claim, identity_of(claim)), 0)
     score = sum(site.weights[evidence.signal] for evidence in claim.evidence)
-    refused_else = standing_verdict(site, claim, score).action.refuses
     lines: list[Line] = []
     for rule in site.rules:
         settled = settle(rule.when, view)
         if settled is True:
-            refused_else = rule.action.refuses
+            return _finish(lines, refused=rule.action.refuses)
+        lines.extend(Line(not rule.action.refuses, written(text)) for text in _paths_of(settled))
+    for pattern, said in site.by_path.entries:
+        refused = standing_verdict(site, claim, score, said).action.refuses
+        lines.append(Line(not refused, written(pattern.text)))
+    return _finish(lines, refused=standing_verdict(site, claim, score).action.refuses)
+
+
+def _group(tokens: list[str], lines: tuple[Line, ...], by_author: list[Line]) -> Group:
+    told = tuple(padded([*by_author, *lines])) if by_author else lines
+    return Group(tuple(sorted(tokens, key=str.lower)), told, len(by_author))
+
+
+def _within(room: int, patterns: Iterable[str]) -> list[Line]:
+    """Refusals of the patterns, as many as fit into so many octets."""
+    lines = []
+    for pattern in patterns:
+        line = Line(False, written(pattern))
+        room -= len(str(line)) + 1
+        if room < 0:
             break
-        lines.extend(Line(not rule.action.refuses, _written(text)) for text in _paths_of(settled))
-    return _finish(lines, refused=refused_else)
+        lines.append(line)
+    return lines
 
 
 def unsaid_rules(site: SitePolicy, catalogue: Catalogue) -> tuple[str, ...]:
     """The rules that robots.txt cannot express, or only in part, for some agent."""
-    claims = [ANY_BOT, *map(_claim_of, catalogue.agents)]
+    claims = [ANY_BOT, *map(claim_of, catalogue.agents)]
     views = [View(Facts(Request(), claim, identity_of(claim)), 0) for claim in claims]
     return tuple(rule.name for rule in site.rules if any(not _is_said(settle(rule.when, view)) for view in views))
 
@@ -113,7 +146,7 @@ def _paths_of(settled: Condition | bool) -> Iterator[str]:
                 yield from _paths_of(part)
 
 
-def _written(pattern: str) -> str:
+def written(pattern: str) -> str:
     """A pattern as robots.txt needs it: what would end the line or begin a comment is percent-encoded."""
     return quote(pattern, safe="/*$?=&%+,;:@!()'~-._[]|")
 
@@ -168,7 +201,8 @@ def _settle_any(parts: list[Condition | bool]) -> Condition | bool:
     return AnyOf(tuple(left))
 
 
-def _claim_of(agent: Agent) -> Claim:
+def claim_of(agent: Agent) -> Claim:
+    """What the agent claims when it names itself."""
     return Claim(agent.purpose, agent.name, (agent,), (Evidence("declared-agent", ""),))
 
 

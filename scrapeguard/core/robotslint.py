@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from scrapeguard.core.aipref import LABELS, preferences, robots_rule
+from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.robots import Group as ToldGroup
 from scrapeguard.core.robots import Line as ToldLine
 from scrapeguard.core.robotsfile import EVERYBODY, Group, Line, Meaning, RobotsText
@@ -26,9 +28,21 @@ class Note(NamedTuple):
     message: str
 
 
-def lint(own: RobotsText, told: Sequence[ToldGroup]) -> list[Note]:
-    """Everything found, in the order of the lines."""
-    notes = [*_broken_lines(own.lines), *_orphans(own), *_contradictions(own.groups, told), *_keeps_all_out(own)]
+def lint(own: RobotsText, told: Sequence[ToldGroup], site: SitePolicy) -> list[Note]:
+    """Everything found, in the order of the lines.
+
+    Args:
+        own: the site's own file.
+        told: what the policy tells whom.
+        site: the policy.
+    """
+    notes = [
+        *_broken_lines(own.lines),
+        *_orphans(own),
+        *_contradictions(own.groups, told),
+        *_usage(own.lines, site),
+        *_keeps_all_out(own),
+    ]
     if own.groups and not own.groups[-1].rules:
         line = own.groups[-1].agents[-1]
         notes.append(Note(line.number, f"nothing is said to {line.value}: the group has no rule"))
@@ -84,6 +98,23 @@ def _contradictions(groups: Iterable[Group], told: Sequence[ToldGroup]) -> Itera
                 yield Note(rule.number, message)
             if not opened:
                 yield Note(agent.number, f"what the policy says of {agent.value} is served in place of this")
+
+
+def _usage(lines: Iterable[Line], site: SitePolicy) -> Iterator[Note]:
+    """Content-Usage lines that say nothing, or more than the policy allows."""
+    for line in lines:
+        if line.key.lower() != "content-usage":
+            continue
+        path, value = robots_rule(line.value)
+        said = preferences(value)
+        found = None if path is None else site.by_path.find(path)
+        sharing = site.sharing if found is None else found.sharing
+        opened = [label for use, label in LABELS.items() if said.get(label) and not sharing[use]]
+        if not said:
+            yield Note(line.number, f"`{value}` states no preference; write for example train-ai=n, ai-use=n")
+        elif opened:
+            message = f"allows {', '.join(opened)}, which the policy denies; this line is served as it stands"
+            yield Note(line.number, message)
 
 
 def _keeps_all_out(own: RobotsText) -> Iterator[Note]:

@@ -10,6 +10,7 @@ from scrapeguard.core.address import NetworkMap
 from scrapeguard.core.conditions import AnchorKind, Condition
 from scrapeguard.core.decision import Action
 from scrapeguard.core.facts import View
+from scrapeguard.core.pathtable import PrefixIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,14 @@ def _matches_unfolded(rule: Rule, view: View) -> bool:
 class RuleIndex:
     """Rules filed by an anchor: an agent, operator, purpose, host, network or the beginning of a path.
 
-    A request is compared only with the rules filed under what it has, and with those that have no anchor. Paths cost
-    one lookup for each distinct length of a prefix, not for each prefix.
+    A request is compared only with the rules filed under what it has, and with those that have no anchor.
     """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
         self._always: list[int] = []
         self._filed: dict[AnchorKind, dict[str, list[int]]] = {kind: {} for kind in AnchorKind}
-        networks = []
+        networks, paths = [], []
         for position, rule in enumerate(self._rules):
             anchors = rule.when.anchors()
             if not anchors:
@@ -46,10 +46,12 @@ class RuleIndex:
             for kind, key in anchors:
                 if isinstance(key, IPv4Network | IPv6Network):
                     networks.append((key, position))
+                elif kind is AnchorKind.PATH:
+                    paths.append((key, position))
                 else:
                     self._filed[kind].setdefault(key, []).append(position)
         self._networks: NetworkMap[int] = NetworkMap(networks)
-        self._path_lengths = sorted({len(prefix) for prefix in self._filed[AnchorKind.PATH]})
+        self._paths = PrefixIndex(paths)
 
     def first_match(self, view: View) -> Rule | None:
         """The first rule, in the owner's order, that holds for the request."""
@@ -69,14 +71,7 @@ class RuleIndex:
         yield from filed[AnchorKind.PURPOSE].get(claim.purpose, ())
         if by_host := filed[AnchorKind.HOST]:
             yield from by_host.get(view.host, ())
-        if self._path_lengths:
-            yield from self._by_path(view.target)
+        if self._paths:
+            yield from self._paths.found(view.target)
         if self._networks:
             yield from self._networks.lookup(view.address)
-
-    def _by_path(self, target: str) -> Iterator[int]:
-        by_path = self._filed[AnchorKind.PATH]
-        for length in self._path_lengths:
-            if length > len(target):
-                return
-            yield from by_path.get(target[:length], ())

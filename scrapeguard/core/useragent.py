@@ -7,9 +7,9 @@ like a bot is no evidence against anyone; only what a client says of itself coun
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
+from scrapeguard.core.catalogue import AI_PURPOSES, Agent, Catalogue, Purpose
 from scrapeguard.core.matcher import AgentMatcher, Named, contact_hosts, without_addresses, words_of
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.signals import Evidence
@@ -59,6 +59,14 @@ class Claim:
     agents: tuple[Agent, ...] = ()
     """Every agent of the catalogue that is named; the one that counts first."""
     evidence: tuple[Evidence, ...] = ()
+    purposes: frozenset[Purpose] = field(init=False, repr=False)
+    """Its own, and those of all the agents named."""
+    serves_ai: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        purposes = frozenset({self.purpose, *(agent.purpose for agent in self.agents)})
+        object.__setattr__(self, "purposes", purposes)
+        object.__setattr__(self, "serves_ai", not purposes.isdisjoint(AI_PURPOSES))
 
     @property
     def operator(self) -> str | None:

@@ -10,8 +10,10 @@ from typing import Any
 from scrapeguard.core.catalogue import Catalogue, Purpose
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import ForwardedField, Proxies
-from scrapeguard.core.policy import OptOut, Policy, Refusal, RuleTest, SitePolicy, Threshold, Use, template_fault
+from scrapeguard.core.glob import PathPattern
+from scrapeguard.core.policy import OptOut, Policy, Refusal, RuleTest, SitePolicy, Threshold, template_fault
 from scrapeguard.core.request import Request
+from scrapeguard.core.sharing import AI_USES, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.rulefile.kinds import Problems
@@ -88,8 +90,11 @@ class _SiteBuilder:
 
     def build(self, values: dict[str, Any], node: Node) -> SitePolicy:
         agents = values.get("agents", {}).items()
+        sharing = self._sharing(values, node)
+        said = values.get("sharing", {}).get("paths", {}).items()
         return SitePolicy(
-            sharing=self._sharing(values, node),
+            sharing=sharing,
+            paths=tuple(_path_sharing(sharing, pattern, words) for pattern, words in said),
             mode=values.get("mode", Mode.ENFORCE),
             by_name={word: action for (kind, word), action in agents if kind == "name"},
             by_operator={word: action for (kind, word), action in agents if kind == "operator"},
@@ -103,7 +108,7 @@ class _SiteBuilder:
 
     def _sharing(self, values: dict[str, Any], node: Node) -> dict[Use, bool]:
         """What is shared; silence about a use is an error, since it must not be taken for permission."""
-        said = {Use(use): allowed for use, allowed in values.get("sharing", {}).items()}
+        said = {Use(use): allowed for use, allowed in values.get("sharing", {}).items() if use != "paths"}
         entry = node.entries.get("sharing") if isinstance(node, Mapping) else None
         mentioned = entry.node.entries if entry is not None and isinstance(entry.node, Mapping) else {}
         silent = [use for use in Use if use not in mentioned]
@@ -129,6 +134,15 @@ class _SiteBuilder:
             self._problems.add(place, f"the template {path}: {fault}")
             return Refusal(**words)
         return Refusal(**words, template=text)
+
+
+def _path_sharing(sharing: dict[Use, bool], pattern: str, words: dict[str, bool]) -> PathSharing:
+    """What is said of a path; what it leaves open is as for the site."""
+    private = words.get("private", False)
+    said = sharing | {use: words[use] for use in Use if use in words}
+    if private:
+        said |= dict.fromkeys(AI_USES, False)
+    return PathSharing(PathPattern(pattern), said, private, words.get("noindex", False))
 
 
 def _rule_test(place: Place, values: dict[str, Any]) -> RuleTest:

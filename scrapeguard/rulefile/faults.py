@@ -8,19 +8,7 @@ from urllib.parse import urlsplit
 from scrapeguard.core.address import parse_address
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_RESERVED_NAME = re.compile(r"(agents|thresholds)\..*|default|on_error")
-
-
-def path_fault(text: str) -> str | None:
-    """A path pattern that could match no canonical path, or that would break a line of robots.txt."""
-    if not text.startswith("/"):
-        return "begin it with /"
-    if any(not mark.isprintable() for mark in text):
-        return "it holds a control character"
-    path = text.partition("?")[0]
-    if "//" in path or re.search(r"/\.{1,2}(/|\$?$)", path):
-        return "write it without // and dot segments: paths are compared after these are folded"
-    return None
+_RESERVED_NAME = re.compile(r"(agents|thresholds|sharing)\..*|default|on_error")
 
 
 def method_fault(text: str) -> str | None:

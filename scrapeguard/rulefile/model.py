@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from scrapeguard.core.catalogue import Catalogue, Purpose
 from scrapeguard.core.conditions import (
@@ -24,9 +24,8 @@ from scrapeguard.core.conditions import (
 )
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import ForwardedField
-from scrapeguard.core.glob import PathPattern
+from scrapeguard.core.glob import PathPattern, path_fault
 from scrapeguard.core.identity import Identity
-from scrapeguard.core.policy import Use
 from scrapeguard.core.rules import Rule
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.rulefile.faults import (
@@ -36,7 +35,6 @@ from scrapeguard.rulefile.faults import (
     host_fault,
     method_fault,
     name_fault,
-    path_fault,
     url_fault,
 )
 from scrapeguard.rulefile.kinds import (
@@ -70,6 +68,56 @@ _HEADER_NAME = Text("a header name", header_fault)
 _SIGNAL = Word({name: name for name in SIGNALS}, "a signal")
 _WEIGHT = Integer(0, 1000)
 _SCORE = Integer(1, 100_000)
+
+
+_SWITCH = Switch()
+_USES = {
+    "train": Field(_PERMISSION, "training of models"),
+    "ai-use": Field(_PERMISSION, "answers built on the pages"),
+    "search": Field(_PERMISSION, "search engines"),
+}
+
+
+class SharingOfPath:
+    """What is said of the pages under a path: a word for all that AI does, or a mapping that says more."""
+
+    _words: ClassVar[dict[str, dict[str, bool]]] = {
+        "allow": {"train": True, "ai-use": True},
+        "deny": {"train": False, "ai-use": False},
+        "private": {"private": True},
+    }
+    _word = Word(_words, "a mapping or one word")
+    _record = Record(
+        {
+            **_USES,
+            "private": Field(_SWITCH, "refuse all AI, also agents that `agents` lets in"),
+            "noindex": Field(_SWITCH, "ask search engines to leave the pages out of their results"),
+        }
+    )
+
+    def read(self, node: Node, problems: Problems) -> dict[str, bool] | None:
+        if not isinstance(node, Mapping):
+            return self._word.read(node, problems)
+        values = self._record.read(node, problems)
+        opened = [key for key in ("train", "ai-use") if values and values.get("private") and values.get(key)]
+        if opened:
+            problems.add(
+                node.entries[opened[0]].place, f"`private` refuses all AI; `{opened[0]}: allow` contradicts it"
+            )
+        return values
+
+    def schema(self) -> Schema:
+        return {"anyOf": [self._word.schema(), self._record.schema()]}
+
+
+_SHARING = Record(
+    {
+        **_USES,
+        "paths": Field(
+            MapOf(_PATH, SharingOfPath(), "^/"), "what is said of single paths; the longest pattern that matches counts"
+        ),
+    }
+)
 
 
 class HeaderConditions:
@@ -217,7 +265,7 @@ def _site_fields(catalogue: Catalogue, when: When) -> dict[str, Field]:
     """What may be said for the whole file and for a site."""
     return {
         "mode": Field(_MODE, "whether decisions take effect, or are only written down"),
-        "sharing": Field(MapOf(Word({str(use): use for use in Use}, "a use"), _PERMISSION), "what AI may do here"),
+        "sharing": Field(_SHARING, "what AI may do here"),
         "agents": Field(MapOf(_agent_words(catalogue), _ACTION), "exceptions by agent, operator or purpose"),
         "rules": Field(Rules(when), "the first rule that matches decides"),
         "signals": Field(MapOf(_SIGNAL, _WEIGHT), "what each sign weighs"),
@@ -244,7 +292,6 @@ _TEST = Record(
     }
 )
 _EVENTS = Record({"log": Field(Placed(Text("stderr, logging, off, or the path of a file")), "where events go")})
-_SWITCH = Switch()
 _OPT_OUT = Record(
     {
         "content-usage": Field(_SWITCH, "IETF AIPREF: a header, and a line in each group of robots.txt"),
@@ -252,6 +299,9 @@ _OPT_OUT = Record(
         "tdm": Field(_SWITCH, "W3C TDM reservation: a header, and /.well-known/tdmrep.json"),
         "tdm-policy": Field(Text("a URL", url_fault), "where your terms for text and data mining stand"),
         "noai": Field(_SWITCH, "X-Robots-Tag: noai, noimageai"),
+        "rsl": Field(_SWITCH, "RSL: a licence at /license.xml, a Link to it, and a line in robots.txt"),
+        "rsl-license": Field(Text("a URL", url_fault), "where your own RSL licence stands, in place of ours"),
+        "tighten": Field(_SWITCH, "where the app says something else itself, send the stricter of the two"),
     }
 )
 _PROXIES = Record(

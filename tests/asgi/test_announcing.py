@@ -10,13 +10,21 @@ from starlette.routing import Route
 
 from scrapeguard.asgi.announcing import Announcer
 from scrapeguard.asgi.middleware import GuardMiddleware
+from scrapeguard.asgi.refusal import RefusalPages
+from scrapeguard.core.address import NETWORK_WORDS
 from scrapeguard.core.decision import Mode
-from scrapeguard.core.policy import Policy, SitePolicy, Use
+from scrapeguard.core.forwarded import Proxies
+from scrapeguard.core.policy import Policy, Refusal, SitePolicy
+from scrapeguard.core.sharing import Use
 from scrapeguard.guard import Guard
+from scrapeguard.rulefile.load import load_policy
 
 CLOSED = {Use.TRAIN: False, Use.AI_USE: False, Use.SEARCH: True}
 SAID = {"content-usage": "train-ai=n, ai-use=n", "tdm-reservation": "1", "x-robots-tag": "noai, noimageai"}
-ANNOUNCER = Announcer(tuple((name.encode(), value.encode()) for name, value in SAID.items()))
+LICENSE = '<http://h/license.xml>; rel="license"; type="application/rsl+xml"'
+HEADERS = tuple((name.encode(), value.encode()) for name, value in {**SAID, "link": LICENSE}.items())
+PAGES = RefusalPages(Refusal())
+ANNOUNCER = Announcer(HEADERS, PAGES)
 
 
 def site(tmp_path, *, reservation=None):
@@ -65,13 +73,14 @@ def ask(app, path, method="GET", **headers):
 def test_every_response_says_it(guard, tmp_path, path, method, agent):
     response = ask(GuardMiddleware(site(tmp_path), guard), path, method, **{"user-agent": agent})
     assert {name: response.headers[name] for name in SAID} == SAID
+    assert response.headers["link"] == LICENSE
 
 
 def test_what_the_app_says_itself_stays(guard, tmp_path):
     response = ask(GuardMiddleware(site(tmp_path), guard), "/own")
     assert response.headers.get_list("content-usage") == ["train-ai=y"]
     assert response.headers.get_list("x-robots-tag") == ["googlebot: nosnippet", "noai, noimageai"]
-    assert response.headers["link"] == "<a>; rel=b"
+    assert response.headers.get_list("link") == ["<a>; rel=b", LICENSE]
 
 
 @pytest.mark.parametrize(
@@ -84,20 +93,125 @@ def test_what_the_app_says_itself_stays(guard, tmp_path):
     ],
 )
 def test_no_directive_is_said_twice(theirs, ours):
-    added = ANNOUNCER.added([(b"X-Robots-Tag", theirs)])
-    assert [value for name, value in added if name == b"x-robots-tag"] == ours
+    assert values(ANNOUNCER, b"x-robots-tag", (b"X-Robots-Tag", theirs)) == [theirs, *ours]
 
 
-def test_a_message_that_an_app_sends_again_is_not_changed():
-    message = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
-    sent = []
+def values(announcer, name, *theirs):
+    """The values of a header once ours are added to theirs."""
+    return [value for key, value in announcer.added(theirs, {key.lower() for key, _ in theirs}) if key.lower() == name]
 
-    async def send(out):
-        sent.append(out)
 
-    asyncio.run(ANNOUNCER.wrap(send)(message))
-    assert message["headers"] == [(b"a", b"b")]
-    assert len(sent[0]["headers"]) == 4
+def test_an_own_licence_in_a_link_stays_alone():
+    own = b'</terms.xml>; rel="license"; type="application/rsl+xml"'
+    assert values(ANNOUNCER, b"link", (b"Link", b"<a>; rel=b"), (b"link", own)) == [b"<a>; rel=b", own]
+
+
+def test_our_policy_does_not_go_with_their_reservation():
+    policy = (b"tdm-policy", b"https://h.example/terms")
+    announcer = Announcer(((b"tdm-reservation", b"1"), policy), PAGES)
+    assert values(announcer, b"tdm-policy", (b"TDM-Reservation", b"0")) == []
+    assert values(announcer, b"tdm-reservation", (b"TDM-Reservation", b"0")) == [b"0"]
+    assert values(announcer, b"tdm-policy", (b"content-usage", b"train-ai=y")) == [policy[1]]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "sent"),
+    [
+        ([b"train-ai=y"], b"train-ai=n, ai-use=n"),
+        ([b"search=n, train-ai=n"], b"search=n, train-ai=n, ai-use=n"),
+        ([b"train-ai=y", b"search=n"], b"train-ai=n, search=n, ai-use=n"),
+        ([b"not a dictionary,,"], b"train-ai=n, ai-use=n"),
+    ],
+)
+def test_the_stricter_is_sent_where_the_owner_wants_it(theirs, sent):
+    announcer = Announcer(HEADERS, PAGES, tighten=True)
+    said = values(announcer, b"content-usage", *((b"Content-Usage", value) for value in theirs))
+    assert said == [sent]
+
+
+@pytest.mark.parametrize(("theirs", "ours", "sent"), [(b"0", b"1", b"1"), (b"1", b"0", b"1"), (b"x", b"0", b"0")])
+def test_a_reservation_is_tightened_too(theirs, ours, sent):
+    announcer = Announcer(((b"tdm-reservation", ours),), PAGES, tighten=True)
+    assert values(announcer, b"tdm-reservation", (b"tdm-reservation", theirs)) == [sent]
+
+
+PATHS = """
+version: 1
+extends: default
+sharing: {paths: {/file: allow, /stream: {private: on, noindex: on}, /304: {train: allow}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/file", {"content-usage": "train-ai=y, ai-use=y", "tdm-reservation": "0"}),
+        ("/stream", {**SAID, "x-robots-tag": "noai, noimageai, noindex"}),
+        ("/304", {"content-usage": "train-ai=y, ai-use=n", "tdm-reservation": "1"}),
+        ("/absent", SAID),
+    ],
+)
+def test_each_path_says_its_own(catalogue, tmp_path, path, said):
+    (tmp_path / "rules.yaml").write_text(PATHS)
+    policy = load_policy(tmp_path / "rules.yaml", catalogue=catalogue)
+    headers = ask(GuardMiddleware(site(tmp_path), Guard(policy)), path).headers
+    names = ("content-usage", "tdm-reservation", "x-robots-tag")
+    assert {name: headers[name] for name in names if name in headers} == said
+
+
+@pytest.mark.parametrize(
+    ("host", "link"),
+    [
+        ("h.example", '<http://h.example/license.xml>; rel="license"; type="application/rsl+xml"'),
+        ("H.example:8000", '<http://h.example:8000/license.xml>; rel="license"; type="application/rsl+xml"'),
+        ("[2001:db8::1]", '<http://[2001:db8::1]/license.xml>; rel="license"; type="application/rsl+xml"'),
+        ('x>; rel="next', None),
+        ("a b", None),
+        ("x" * 300, None),
+        ("", None),
+    ],
+)
+def test_a_host_that_is_none_is_linked_to_nowhere(guard, tmp_path, host, link):
+    assert ask(GuardMiddleware(site(tmp_path), guard), "/file", host=host).headers.get("link") == link
+
+
+def test_the_licence_is_linked_to_by_the_scheme_that_a_trusted_proxy_names(catalogue, tmp_path):
+    proxies = Proxies(NETWORK_WORDS["loopback"])
+    guarded = GuardMiddleware(site(tmp_path), Guard(Policy(SitePolicy(CLOSED), catalogue, proxies=proxies)))
+    told = {"x-forwarded-proto": "https"}
+    assert ask(guarded, "/file", **told).headers["link"].startswith("<https://h/")
+    stranger = GuardMiddleware(site(tmp_path), Guard(Policy(SitePolicy(CLOSED), catalogue)))
+    assert ask(stranger, "/file", **told).headers["link"].startswith("<http://h/")
+
+
+def test_the_licence_is_for_everybody(guard, tmp_path):
+    guarded = GuardMiddleware(site(tmp_path), guard)
+    response = ask(guarded, "/license.xml", **{"user-agent": "GPTBot"})
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/rsl+xml")
+    assert '<prohibits type="usage">ai-all</prohibits>' in response.text
+    assert ask(guarded, "/robots.txt").text.startswith("License: http://h/license.xml\n")
+    again = ask(guarded, "/license.xml", **{"if-none-match": response.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_a_host_cannot_write_lines_into_robots_txt(guard, tmp_path):
+    text = ask(GuardMiddleware(site(tmp_path), guard), "/robots.txt", host="x y: z").text
+    assert not text.startswith("License")
+    assert "x y" not in text
+
+
+OWN_LICENSE = '<?xml version="1.0"?><rsl xmlns="https://rslstandard.org/rsl"></rsl>'
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [(OWN_LICENSE, True), ("<html>not found</html>", False), ("", False)],
+)
+def test_an_own_licence_of_the_app_stays(guard, own, kept):
+    app = Starlette(routes=[Route("/license.xml", lambda request: PlainTextResponse(own))])
+    text = ask(GuardMiddleware(app, guard), "/license.xml").text
+    assert (text == own) is kept
+    assert ("ai-all" in text) is not kept
 
 
 def test_where_nothing_is_enforced_nothing_is_said(catalogue, tmp_path):

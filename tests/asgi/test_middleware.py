@@ -12,7 +12,8 @@ from scrapeguard.app import ScrapeGuard
 from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import Proxies
-from scrapeguard.core.policy import Policy, Refusal, SitePolicy, Use
+from scrapeguard.core.policy import Policy, Refusal, SitePolicy
+from scrapeguard.core.sharing import Use
 from scrapeguard.guard import Guard
 
 GPTBOT = (b"user-agent", b"GPTBot/1.2")
@@ -373,3 +374,36 @@ def test_events_go_where_the_rules_say(app, target, tmp_path, caplog):
         guarded._record.__self__.close()
     (line,) = log.read_text().splitlines() if target == "file" else caplog.messages
     assert json.loads(line)["path"] == "/"
+
+
+def _announced(headers):
+    return {name: headers.get(name) for name in (b"content-usage", b"tdm-reservation", b"x-robots-tag")}
+
+
+SAID = {
+    b"content-usage": b"train-ai=n, ai-use=n",
+    b"tdm-reservation": b"1",
+    b"x-robots-tag": b"noai, noimageai",
+}
+
+
+def test_an_answer_of_our_own_says_it_too(app, guarded, catalogue):
+    status, headers, _ = answer(drive(guarded, scope("/", (b"host", b"a"), (b"host", b"b"))))
+    assert (status, _announced(headers)) == (400, SAID)
+
+    async def broken(scope, receive, send):
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    status, headers, _ = answer(drive(GuardMiddleware(broken, guarded.guard), scope("/robots.txt")))
+    assert (status, _announced(headers)) == (503, SAID)
+    failing = GuardMiddleware(app, Guard(Policy(SitePolicy(CLOSED), catalogue, on_error=Action.BLOCK)))
+    failing.guard.assess = None
+    status, headers, _ = answer(drive(failing, scope("/")))
+    assert (status, _announced(headers)) == (403, SAID)
+
+
+def test_a_request_that_cannot_be_read_passes_with_what_is_said_of_any_page(app, catalogue):
+    observing = GuardMiddleware(app, Guard(Policy(SitePolicy(CLOSED, mode=Mode.OBSERVE), catalogue)))
+    status, headers, _ = answer(drive(observing, scope("/", (b"host", b"a"), (b"host", b"b"))))
+    assert (status, headers) == (200, {})

@@ -164,7 +164,9 @@ def test_a_refusal_in_json_has_the_reference_of_the_header(server):
 
 @pytest.mark.parametrize(("path", "status"), [("/", 403), ("/robots.txt", 200)])
 def test_head_is_answered_with_the_length_of_get_and_no_body(server, path, status):
-    answer = server.ask_raw(f"HEAD {path} HTTP/1.1".encode(), b"Host: h", user_agent(GPTBOT))
+    answer = server.ask_raw(
+        f"HEAD {path} HTTP/1.1".encode(), f"Host: 127.0.0.1:{server.port}".encode(), user_agent(GPTBOT)
+    )
     head, _, body = answer.partition(b"\r\n\r\n")
     [length] = re.findall(rb"(?im)^content-length: *(\d+)", head)
     assert (statuses(head), body) == ([status], b"")

@@ -68,7 +68,8 @@ def test_it_is_merged_with_the_apps_own(guarded):
     site, app = guarded(PlainTextResponse(OWN))
     (response,) = ask(app, {"headers": {"user-agent": "GPTBot/1.3", "cookie": "a=b", "range": "bytes=0-3"}})
     assert (response.status_code, response.headers["content-type"]) == (200, "text/plain; charset=utf-8")
-    refused, *rest = response.text.split("\n\n")
+    licence, refused, *rest = response.text.split("\n\n")
+    assert licence == "License: http://h.example/license.xml"
     assert "User-agent: GPTBot\n" in refused
     assert refused.endswith("Disallow: /")
     assert rest == [

@@ -357,6 +357,52 @@ def test_check_prints_the_schema_of_rule_files(run):
     assert json.loads(run("check", "--schema")[1])["title"] == "scrapeguard rule file"
 
 
+PATHS = "sharing: {paths: {/drafts/: private, /press/: allow, /old/: {noindex: on}}}\nagents: {GPTBot: allow}\n"
+
+
+def test_check_shows_all_that_is_said_of_a_path(run, rules):
+    code, out, _ = run("check", rules(PATHS), "--path", "/drafts/x", "--host", "h.example")
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[0] == "what is said of /drafts/x at h.example"
+    assert "sharing by what is said of /drafts/" in lines
+    assert "headers content-usage: train-ai=n, ai-use=n" in lines
+    assert "tdmrep.json reserves text and data mining" in lines
+    assert "licence https://h.example/license.xml: permits search; prohibits ai-all" in lines
+    _, out, _ = run("check", rules("mode: observe\n" + PATHS), "--path", "/")
+    assert "none of it is said yet" in out
+    assert "licence      none" in out
+
+
+def test_check_shows_what_is_said_as_json(run, rules):
+    said = {
+        path: json.loads(run("check", rules(PATHS), "--path", path, "--json")[1])
+        for path in ("/", "/drafts/", "/press/", "/old/")
+    }
+    assert [said[path]["allowed"].get("training") for path in said] == [
+        1,
+        None,
+        said["/press/"]["allowed"]["training"],
+        1,
+    ]
+    assert said["/press/"]["refused"] == {}
+    assert all(one["told"] == one["with_token"] for one in said.values())
+    assert ["x-robots-tag", "noai, noimageai, noindex"] in said["/old/"]["headers"]
+    assert [one["reserved"] for one in said.values()] == [True, True, False, True]
+    assert (said["/press/"]["permitted"], said["/press/"]["prohibited"]) == ("all", "")
+
+
+def test_check_wants_a_path_to_be_one(run):
+    assert run("check", "--path", "drafts")[0] == 2
+
+
+def test_check_names_the_rules_of_every_site_that_robots_txt_cannot_say(run, rules):
+    keyed = "rules: [{name: keyed, when: {path: /a, header: {x-key: secret}}, action: block}]"
+    code, out, _ = run("check", rules(f"sites: {{a.example: {{{keyed}}}}}\n"))
+    assert code == 0
+    assert "robots.txt cannot express, or not in full: keyed" in out
+
+
 def test_check_takes_one_rule_file(run):
     assert run("check", "a.yaml", "--rules", "b.yaml")[0] == 2
 

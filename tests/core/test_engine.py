@@ -28,9 +28,10 @@ from scrapeguard.core.engine import decide
 from scrapeguard.core.facts import Facts, View
 from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.identity import Identity
-from scrapeguard.core.policy import Policy, SitePolicy, Threshold, Use
+from scrapeguard.core.policy import Policy, SitePolicy, Threshold
 from scrapeguard.core.request import Request
 from scrapeguard.core.rules import Rule, RuleIndex
+from scrapeguard.core.sharing import Use
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim
 from scrapeguard.guard import Guard

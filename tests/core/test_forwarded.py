@@ -95,3 +95,24 @@ def test_nothing_ahead_of_what_a_proxy_appends_is_taken_for_the_client(past, app
 def test_a_field_without_end_is_read_within_bounds():
     walk = Proxies(TRUSTED).walk(request("10.0.0.1", ",".join(["10.1.1.1"] * 100_000)))
     assert len(walk.hops) <= 65
+
+
+@pytest.mark.parametrize(
+    ("peer", "field", "name", "lines", "scheme"),
+    [
+        ("10.0.0.1", "x-forwarded-for", "x-forwarded-proto", ["https"], "https"),
+        ("10.0.0.1", "x-forwarded-for", "x-forwarded-proto", ["ftp, HTTPS "], "https"),
+        ("10.0.0.1", "x-forwarded-for", "x-forwarded-proto", ["gopher"], "http"),
+        ("10.0.0.1", "x-forwarded-for", "forwarded", ["proto=https"], "http"),
+        ("10.0.0.1", "forwarded", "forwarded", ['for=192.0.2.1;proto=http, for=192.0.2.2;Proto="https"'], "https"),
+        ("10.0.0.1", "forwarded", "forwarded", ["for=192.0.2.1"], "http"),
+        ("10.0.0.1", "forwarded", "forwarded", ['proto=https;by="x'], "http"),
+        ("10.0.0.1", "forwarded", "x-forwarded-proto", ["https"], "http"),
+        ("192.0.2.9", "x-forwarded-for", "x-forwarded-proto", ["https"], "http"),
+        (None, "forwarded", "forwarded", ["proto=https"], "http"),
+    ],
+)
+def test_the_scheme_is_what_a_trusted_proxy_says_it_was(peer, field, name, lines, scheme):
+    asked = Request.of("/", headers=[(name, line) for line in lines], peer=peer)
+    assert Proxies(TRUSTED, ForwardedField(field)).scheme(asked) == scheme
+    assert Proxies().scheme(asked._replace(scheme="https")) == "https"

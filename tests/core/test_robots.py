@@ -27,12 +27,13 @@ from scrapeguard.core.engine import decide
 from scrapeguard.core.facts import Facts
 from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.identity import Identity
-from scrapeguard.core.policy import Policy, SitePolicy, Threshold, Use
+from scrapeguard.core.policy import Policy, SitePolicy, Threshold
 from scrapeguard.core.request import Request
-from scrapeguard.core.robots import groups, host_key, unsaid_rules
+from scrapeguard.core.robots import MAX_REFUSED_SIZE, groups, host_key, unsaid_rules
 from scrapeguard.core.robotsfile import parse
 from scrapeguard.core.robotsmerge import merge
 from scrapeguard.core.rules import Rule
+from scrapeguard.core.sharing import NO_PATHS, PathSharing, RefusedPaths, Use
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim, UserAgentClassifier
 
@@ -63,14 +64,14 @@ def claim_of(agent):
     return Claim(agent.purpose, agent.name, (agent,), (Evidence("declared-agent", ""),))
 
 
-def render(site, catalogue, host=""):
-    return merge(parse(b""), groups(site, catalogue, host))
+def render(site, catalogue, host="", authors=NO_PATHS):
+    return merge(parse(b""), groups(site, catalogue, host, authors))
 
 
-def refused(site, claim, target, host=""):
+def refused(site, claim, target, host="", authors=NO_PATHS):
     identity = Identity.CLAIMED if claim.name else Identity.NONE
-    request = Request.of(target, host=host)
-    return decide(Policy(site, CATALOGUE), Facts(request, claim, identity, None, claim.evidence)).action.refuses
+    facts = Facts(Request.of(target, host=host), claim, identity, None, claim.evidence)
+    return decide(Policy(site, CATALOGUE), facts, authors).action.refuses
 
 
 # What robots.txt can express; a final `$` cannot be made longer, so it is tested apart.
@@ -90,18 +91,29 @@ WHEN = st.one_of(
     st.tuples(SAYABLE, PATHS).map(lambda both: AllOf((both[0], paths(*both[1]))) if _is_who(both[0]) else both[0]),
     st.lists(PATHS, min_size=1, max_size=2).map(lambda some: AnyOf(tuple(paths(*patterns) for patterns in some))),
 )
+SAID = st.builds(
+    lambda pattern, shares, private: PathSharing(
+        PathPattern(pattern), dict(zip(Use, (False, False, shares[2]) if private else shares, strict=True)), private
+    ),
+    st.sampled_from(["/", "/a", "/a/", "/a/b", "/*b", "/a*c", "/b", "/*/a"]),
+    st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    st.booleans(),
+)
+AUTHORS = st.lists(st.sampled_from(["/a", "/a/b", "/*c", "/b/"]), max_size=2).map(RefusedPaths)
 SITES = st.builds(
-    lambda rules, shares, by_name, weight: SitePolicy(
+    lambda rules, shares, by_name, weight, said: SitePolicy(
         dict(zip(Use, shares, strict=True)),
         weights={"declared-agent": 0, "declared-bot": weight},
         thresholds=(Threshold(100, Action.BLOCK),),
         rules=tuple(Rule(str(n), when, action) for n, (when, action) in enumerate(rules)),
         by_name=by_name,
+        paths=tuple(said),
     ),
     st.lists(st.tuples(WHEN, st.sampled_from(Action)), max_size=5),
     st.tuples(st.booleans(), st.booleans(), st.booleans()),
     st.dictionaries(st.sampled_from(["Trainer", "Archiver"]), st.sampled_from(Action), max_size=2),
     st.sampled_from([0, 100]),
+    st.lists(SAID, max_size=3, unique_by=lambda said: said.pattern.text),
 )
 TARGETS = st.text(alphabet="/abc", max_size=6).map(lambda text: "/" + text).filter(lambda text: "//" not in text)
 
@@ -111,13 +123,26 @@ def _is_who(condition):
 
 
 @settings(max_examples=500)
-@given(SITES, TARGETS, st.sampled_from(["", "h.example"]))
-def test_robots_txt_refuses_exactly_what_the_policy_refuses(site, target, host):
-    text = render(site, CATALOGUE, host)
+@given(SITES, TARGETS, st.sampled_from(["", "h.example"]), AUTHORS)
+def test_robots_txt_refuses_exactly_what_the_policy_refuses(site, target, host, authors):
+    text = render(site, CATALOGUE, host, authors)
     for known in AGENTS:
-        assert reference.allowed(text, known.token, target) is not refused(site, claim_of(known), target, host)
+        assert reference.allowed(text, known.token, target) is not refused(site, claim_of(known), target, host, authors)
     stranger = UserAgentClassifier(CATALOGUE).classify(b"StrangeBot/1.0")
-    assert reference.allowed(text, "StrangeBot", target) is not refused(site, stranger, target, host)
+    assert reference.allowed(text, "StrangeBot", target) is not refused(site, stranger, target, host, authors)
+
+
+def test_as_many_refused_paths_as_the_size_allows_stand_in_robots_txt():
+    site = SitePolicy(dict.fromkeys(Use, True))
+    authors = RefusedPaths(f"/@{number:06}/" for number in range(20_000))
+    text = render(site, CATALOGUE, authors=authors)
+    assert 0.9 * MAX_REFUSED_SIZE < len(text) < MAX_REFUSED_SIZE + 1000
+    assert not reference.allowed(text, "Trainer", "/@000001/x")
+    assert not reference.allowed(text, "Helper", "/@000001/x")
+    assert reference.allowed(text, "Searcher", "/@000001/x")
+    assert refused(site, claim_of(AGENTS[0]), "/@019999/x", authors=authors)
+    closed = render(SitePolicy(CLOSED), CATALOGUE, authors=authors)
+    assert "/@" not in closed
 
 
 def test_the_default_policy_refuses_ai_everywhere_and_nobody_else(catalogue, default_policy):

@@ -11,10 +11,13 @@ from gpyrobotstxt.robots_cc import RobotsMatcher
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from scrapeguard.core.glob import PathPattern
+from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.robots import Group, Line
 from scrapeguard.core.robotsfile import MAX_SIZE, parse
 from scrapeguard.core.robotslint import lint
-from scrapeguard.core.robotsmerge import Statements, merge
+from scrapeguard.core.robotsmerge import MAX_PADDED, Statements, merge
+from scrapeguard.core.sharing import PathSharing, Use
 
 _SPEC = importlib.util.spec_from_file_location("reference_robots", Path(__file__).parents[1] / "reference_robots.py")
 reference = importlib.util.module_from_spec(_SPEC)
@@ -22,6 +25,10 @@ _SPEC.loader.exec_module(reference)
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "corpora" / "robots_merge.yaml").read_text(encoding="utf-8"))
 REFUSED = Group(("GPTBot", "ClaudeBot"), (Line(False, "/"),))
+CLOSED = SitePolicy(
+    {Use.TRAIN: False, Use.AI_USE: False, Use.SEARCH: True},
+    paths=(PathSharing(PathPattern("/open/"), dict.fromkeys(Use, True)),),
+)
 STATEMENTS = Statements((("Content-Usage", "train-ai=n"),), "https://example.com/license.xml")
 
 
@@ -45,6 +52,18 @@ def test_a_file_is_merged(case):
         assert reference.allowed(merged, token, path) is allowed
         assert google_allows(merged.encode(), token, path) is allowed
         assert rfc_allows(merged, token, path) is allowed
+
+
+def test_optional_lines_give_way_where_an_own_rule_would_make_them_too_long():
+    optional = tuple(Line(False, f"/@{number:05}/") for number in range(5_000))
+    told = [Group(("CCBot",), (*optional, Line(False, "/closed")), len(optional))]
+    own = parse(f"User-agent: *\nAllow: /{'x' * 2_000}\n".encode())
+    merged = merge(own, told)
+    assert len(merged) < 2 * MAX_PADDED
+    assert not reference.allowed(merged, "CCBot", "/@04999/")
+    assert not reference.allowed(merged, "CCBot", "/closed/")
+    assert reference.allowed(merged, "CCBot", "/@00000/")
+    assert "/@00000/" in merge(parse(b"User-agent: *\nAllow: /x\n"), told)
 
 
 def test_a_merged_file_is_merged_into_itself():
@@ -184,11 +203,11 @@ def test_any_octets_are_a_robots_txt(own):
     parsed = parse(own)
     merged = merge(parsed, TOLD, STATEMENTS)
     assert not reference.allowed(merged, "GPTBot", "/")
-    assert all(1 <= note.line <= max(1, len(parsed.lines)) for note in lint(parsed, TOLD))
+    assert all(1 <= note.line <= max(1, len(parsed.lines)) for note in lint(parsed, TOLD, CLOSED))
 
 
 def notes(text):
-    return [(note.line, note.message) for note in lint(parse(text.encode()), TOLD)]
+    return [(note.line, note.message) for note in lint(parse(text.encode()), TOLD, CLOSED)]
 
 
 def test_what_is_broken_is_told_by_line():
@@ -221,6 +240,20 @@ User-agent: Googlebot/2.1
         (14, "`Sitmap` is unknown to crawlers; did you mean `Sitemap`?"),
         (16, "`Googlebot/2.1` is no product token: letters, hyphens and underscores, no version"),
         (16, "nothing is said to Googlebot/2.1: the group has no rule"),
+    ]
+
+
+def test_what_an_own_file_says_of_usage_is_held_against_the_policy():
+    text = """User-agent: *
+Allow: /
+Content-Usage: train-ai=y, ai-use=n
+Content-Usage: /open/x train-ai=y
+Content-Usage: train-ai=no
+Content-Usage: train-ai=n
+"""
+    assert notes(text) == [
+        (3, "allows train-ai, which the policy denies; this line is served as it stands"),
+        (5, "`train-ai=no` states no preference; write for example train-ai=n, ai-use=n"),
     ]
 
 

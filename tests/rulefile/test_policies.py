@@ -6,8 +6,9 @@ import pytest
 
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.decision import Action, Mode
-from scrapeguard.core.policy import Use, template_fault
+from scrapeguard.core.policy import template_fault
 from scrapeguard.core.request import Request
+from scrapeguard.core.sharing import Use
 from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.guard import Guard
 from scrapeguard.rulefile.load import find_rules, load_policy, packaged_rules

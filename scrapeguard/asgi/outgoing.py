@@ -1,0 +1,96 @@
+"""The way of a response to the client: what the app says to us is taken out, what the site announces is added."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from scrapeguard.asgi.announcing import Announcements
+from scrapeguard.asgi.responders import Response
+from scrapeguard.asgi.types import Message, Scope, Send
+from scrapeguard.core.decision import Decision
+from scrapeguard.core.request import Request
+
+logger = logging.getLogger("scrapeguard")
+
+SHARING = b"x-scrapeguard-sharing"
+"""The response header in which an app says that the author of a page refuses AI: `deny`. It never leaves."""
+_DENY = b"deny"
+_HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+"""The messages that carry headers."""
+
+
+class Outgoing:
+    """Stands between the app and the client for one exchange.
+
+    Args:
+        announcements: what is said with each page.
+        refusal: what the client gets where the app says that the author refuses AI; None where that changes nothing.
+        request: what was asked for.
+        scope: of the exchange; the app may mark the decision in it.
+        send: to the client.
+    """
+
+    __slots__ = ("_announcements", "_decision", "_refusal", "_request", "_scope", "_send", "refused")
+
+    def __init__(
+        self,
+        announcements: Announcements,
+        refusal: Callable[[Request, Decision], Response | None],
+        request: Request,
+        scope: Scope,
+        send: Send,
+    ) -> None:
+        self._announcements = announcements
+        self._refusal = refusal
+        self._request = request
+        self._decision: Decision = scope["scrapeguard"]
+        self._scope = scope
+        self._send = send
+        self.refused = False
+        """Whether the client got a refusal in place of what the app sends."""
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """The send to give to the app. No coroutine of its own: it hands on the awaitable of the one it wraps."""
+        if self.refused:
+            return self._swallow(message)
+        if message["type"] in _HEADS:
+            return self._head(message)
+        return self._send(message)
+
+    def _head(self, message: Message) -> Awaitable[None]:
+        headers = message.get("headers") or ()
+        names = {name.lower() for name, _ in headers}
+        refused = self._decision.ai_refused
+        if SHARING in names:
+            refused = refused or _denies(headers)
+            headers = [(name, value) for name, value in headers if name.lower() != SHARING]
+        if message["type"] == "http.response.start":
+            if refused and (response := self._refusal(self._request, self._decision)) is not None:
+                self.refused = True
+                return self._refuse(response)
+            headers = self._announcements.of_page(self._request, refused=refused).added(headers, names)
+        # A copy, since an app may send the same message again.
+        return self._send({**message, "headers": headers})
+
+    async def _refuse(self, response: Response) -> None:
+        await self._send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        body = b"" if self._scope["method"] == "HEAD" else response.body
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _swallow(self, message: Message) -> None:
+        """Nobody is there to read the rest of a page: an app that streams without end is told so (ASGI 2.4)."""
+        version = str(self._scope.get("asgi", {}).get("spec_version", "2.0"))
+        if message.get("more_body") and version >= "2.4":
+            raise ClientGoneError("the page was refused in the name of its author")
+
+
+class ClientGoneError(OSError):
+    """What an app that goes on sending a refused page is told."""
+
+
+def _denies(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    said = [value.strip().lower() for name, value in headers if name.lower() == SHARING]
+    if unknown := [value for value in said if value != _DENY]:
+        logger.warning("the app sent X-Scrapeguard-Sharing: %r; only `deny` means something", unknown[0][:40])
+    return _DENY in said
