@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from scrapeguard.asgi.background import Background, Job
 from scrapeguard.asgi.middleware import GuardMiddleware
+from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.types import ASGIApp
+from scrapeguard.core.catalogue import Catalogue
 from scrapeguard.core.policy import Policy
 from scrapeguard.guard import Guard
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.telemetry.events import EventLog, Recorder
+from scrapeguard.verification.lists import ListFolder, PublishedLists, default_folder, newest, packaged_lists
+from scrapeguard.verification.refresh import Fetch, RefreshJob, fetch
+from scrapeguard.verification.reversedns import ReverseDns
+from scrapeguard.verification.system_dns import SystemDns
+from scrapeguard.verification.verifier import AddressVerifier
 
 
 class ScrapeGuard(GuardMiddleware):
@@ -22,16 +33,72 @@ class ScrapeGuard(GuardMiddleware):
     Args:
         app: the ASGI app to guard.
         rules: a rule file, or a policy that is loaded already; None for the packaged default.
+        refused_paths: a coroutine function that names the paths whose authors refuse AI, as patterns like those of
+            robots.txt; it is asked beside the requests. None where the app has no authors, or marks its responses.
+        refused_paths_every: seconds between two of these questions.
         options: what `GuardMiddleware` takes besides.
 
     Raises:
         PolicyError: the rule file cannot be honoured; every problem is in the message.
     """
 
-    def __init__(self, app: ASGIApp, rules: str | Path | Policy | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: str | Path | Policy | None = None,
+        *,
+        refused_paths: Source | None = None,
+        refused_paths_every: float = 60.0,
+        **options: Any,
+    ) -> None:
         policy = rules if isinstance(rules, Policy) else load_policy(rules)
+        verification = Verification(policy, os.environ, fetch=fetch if policy.verification.refresh else None)
+        guard = Guard(policy, verifier=verification.verifier)
+        jobs: list[Job] = [*verification.jobs]
+        if refused_paths is not None:
+            jobs.append(
+                RefusedPathsJob(refused_paths, partial(setattr, guard, "refused_paths"), every=refused_paths_every)
+            )
         options.setdefault("record", open_recorder(policy.events))
-        super().__init__(app, Guard(policy), **options)
+        super().__init__(app, guard, background=Background(jobs), **options)
+
+
+class Verification:
+    """What checks identities under a policy, and what it needs done beside the requests.
+
+    Args:
+        policy: says what may be asked.
+        environment: where the lists are kept, unless the policy says so.
+        ask_dns: whether reverse DNS may be asked, if the policy says so too.
+        fetch: how a list is fetched anew; None where that is not to be done, whatever the policy says.
+    """
+
+    def __init__(
+        self, policy: Policy, environment: Mapping[str, str], *, ask_dns: bool = True, fetch: Fetch | None = None
+    ) -> None:
+        said = policy.verification
+        self.folder = ListFolder(Path(said.folder) if said.folder else default_folder(environment))
+        lists = PublishedLists(newest(packaged_lists(), self.folder.read()))
+        self.dns = ReverseDns(SystemDns(), monotonic=time.monotonic) if said.dns and ask_dns else None
+        self.verifier = AddressVerifier(lists, dns=self.dns, clock=time.time, private_is_known=bool(policy.proxies))
+        self.refresh = RefreshJob(
+            list_urls(policy.catalogue),
+            lists,
+            partial(setattr, self.verifier, "lists"),
+            folder=self.folder,
+            clock=time.time,
+            fetch=fetch,
+        )
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be done beside the requests."""
+        return (self.refresh,) if self.dns is None else (self.refresh, self.dns)
+
+
+def list_urls(catalogue: Catalogue) -> list[str]:
+    """The addresses of all lists that the catalogue knows."""
+    return list(dict.fromkeys(url for agent in catalogue.agents for url in agent.verify.ranges))
 
 
 def open_recorder(target: str) -> Recorder | None:

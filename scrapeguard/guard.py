@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from scrapeguard.core.decision import Decision
 from scrapeguard.core.engine import decide, depends_on_path, refused_by_author
 from scrapeguard.core.facts import Facts, identity_of
+from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import Request
 from scrapeguard.core.sharing import NO_PATHS
+from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim, UserAgentClassifier
+
+
+class Verifier(Protocol):
+    """Tells from memory how sure it is that a client is who it says it is."""
+
+    def identity(self, claim: Claim, client: str | None) -> Identity:
+        """The identity of a client at that address."""
 
 
 class Guard:
@@ -18,14 +29,18 @@ class Guard:
     Args:
         policy: what the owner allows.
         classifier: tells what a User-Agent claims; by default one over the catalogue of the policy.
+        verifier: tells whether that is true; None to leave it a claim.
     """
 
-    def __init__(self, policy: Policy, *, classifier: UserAgentClassifier | None = None) -> None:
+    def __init__(
+        self, policy: Policy, *, classifier: UserAgentClassifier | None = None, verifier: Verifier | None = None
+    ) -> None:
         self.policy = policy
+        self._verifier = verifier
         self.refused_paths = NO_PATHS
         """The paths whose authors refuse AI; replaced as a whole when the app names others."""
         self._classifier = classifier or UserAgentClassifier(policy.catalogue)
-        self._standing: Recent[tuple[SitePolicy, Claim], Decision] = Recent(4096)
+        self._standing: Recent[tuple[SitePolicy, Claim, Identity], Decision] = Recent(4096)
 
     def assess(self, request: Request) -> Decision:
         """The decision on a request: synchronous, over memory alone."""
@@ -33,14 +48,17 @@ class Guard:
         claim = self._classifier.claim(request.user_agent)
         site = policy.site(request.host)
         client = policy.proxies.client(request) if policy.proxies.networks else request.peer
+        identity = identity_of(claim)
+        if claim.agents and self._verifier is not None:
+            identity = self._verifier.identity(claim, client)
         refused = self.refused_paths
         if (site.rules or site.paths or refused.patterns) and depends_on_path(site, claim, refused):
-            return decide(policy, _facts(request, claim, client), refused)
+            return decide(policy, _facts(request, claim, identity, client), refused)
         # Where nothing but the claim counts, the same few claims come again and again.
-        standing = self._standing.get((site, claim))
+        standing = self._standing.get((site, claim, identity))
         if standing is None:
-            standing = decide(policy, _facts(request, claim, client))
-            self._standing.put((site, claim), standing)
+            standing = decide(policy, _facts(request, claim, identity, client))
+            self._standing.put((site, claim, identity), standing)
         return standing.for_client(client)
 
     def refused_by_author(self, request: Request, decision: Decision) -> Decision:
@@ -48,5 +66,9 @@ class Guard:
         return refused_by_author(decision, self._classifier.claim(request.user_agent))
 
 
-def _facts(request: Request, claim: Claim, client: str | None) -> Facts:
-    return Facts(request, claim, identity_of(claim), client, claim.evidence)
+def _facts(request: Request, claim: Claim, identity: Identity, client: str | None) -> Facts:
+    evidence = claim.evidence
+    if identity is Identity.SPOOFED:
+        detail = f"calls itself {claim.name}; its address is none of {claim.operator or 'its operator'}'s"
+        evidence = (*evidence, Evidence("spoofed-identity", detail))
+    return Facts(request, claim, identity, client, evidence)

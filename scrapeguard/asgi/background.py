@@ -22,6 +22,8 @@ class Job(Protocol):
 
     every: float
     """Seconds between two rounds."""
+    waits: bool
+    """Whether the start of the app waits for the first round."""
 
     async def run_once(self) -> None:
         """One round."""
@@ -38,31 +40,46 @@ class Background:
     def __init__(self, jobs: Sequence[Job], *, sleep: Sleep = asyncio.sleep) -> None:
         self._jobs = tuple(jobs)
         self._sleep = sleep
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin; without effect where it runs already, in this event loop."""
-        if all(not task.done() for task in self._tasks) and self._tasks:
+        if self._task is None or self._task.done():
+            self._begin(waited=False)
+
+    def _begin(self, *, waited: bool) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            # Under trio, say. The guard decides all the same, by what it knows.
+            if self._jobs:
+                logger.error("there is no asyncio event loop: nothing is done beside the requests")
+            self._jobs = ()
             return
-        self._tasks = [asyncio.create_task(self._repeat(job)) for job in self._jobs]
+        self._task = loop.create_task(self._run(waited=waited))
 
     async def start_and_wait(self) -> None:
-        """Begin, and wait until each job has done its first round, though not for long."""
-        firsts = [asyncio.create_task(_round(job)) for job in self._jobs]
-        _, late = await asyncio.wait(firsts, timeout=STARTUP_LIMIT)
+        """Begin, and wait until the jobs that ask for it have done their first round, though not for long."""
+        firsts = [asyncio.create_task(_round(job)) for job in self._jobs if job.waits]
+        late = (await asyncio.wait(firsts, timeout=STARTUP_LIMIT))[1] if firsts else ()
         for task in late:
             task.cancel()
             logger.error("work beside the requests took longer than %.0f s; the app starts without it", STARTUP_LIMIT)
-        self._tasks = [asyncio.create_task(self._repeat(job, at_once=False)) for job in self._jobs]
+        self._begin(waited=True)
 
     async def stop(self) -> None:
         """End, and wait for the end."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        task, self._task = self._task, None
+        if task is not None:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
 
-    async def _repeat(self, job: Job, *, at_once: bool = True) -> None:
+    async def _run(self, *, waited: bool) -> None:
+        async with asyncio.TaskGroup() as group:
+            for job in self._jobs:
+                group.create_task(self._repeat(job, at_once=not (waited and job.waits)))
+
+    async def _repeat(self, job: Job, *, at_once: bool) -> None:
         if at_once:
             await _round(job)
         while True:

@@ -11,14 +11,12 @@ from scrapeguard.asgi.addresswatch import AddressWatch
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.background import Background
 from scrapeguard.asgi.outgoing import Outgoing
-from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.responders import RESPONDERS, Response, bad_request, failure
 from scrapeguard.asgi.scope import read_request
 from scrapeguard.asgi.sitefiles import SiteFile, Subject, site_files
 from scrapeguard.asgi.types import ASGIApp, Receive, Scope, Send
 from scrapeguard.core.decision import Action, Decision, Mode
 from scrapeguard.core.request import Request
-from scrapeguard.core.sharing import RefusedPaths
 from scrapeguard.errors import RequestError
 from scrapeguard.guard import Guard
 from scrapeguard.telemetry.events import Event, Recorder
@@ -43,9 +41,7 @@ class GuardMiddleware:
         guard: decides.
         record: takes an event for every request that was refused or observed; None for no events.
         record_all: events for the allowed ones too.
-        refused_paths: a coroutine function that names the paths whose authors refuse AI, as patterns like those of
-            robots.txt; it is asked beside the requests. None where no author is asked, or the app marks its responses.
-        refused_paths_every: seconds between two of these questions.
+        background: what is to be done beside the requests, begun with the app and ended with it.
         clock: seconds since the epoch.
         monotonic: seconds that never go back.
         new_reference: makes the short id that a refused client is given, in ASCII.
@@ -58,8 +54,7 @@ class GuardMiddleware:
         *,
         record: Recorder | None = None,
         record_all: bool = False,
-        refused_paths: Source | None = None,
-        refused_paths_every: float = 60.0,
+        background: Background | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         new_reference: Callable[[], str] = random_reference,
@@ -75,10 +70,7 @@ class GuardMiddleware:
         self._announcements = Announcements(guard)
         self._watch: AddressWatch | None = AddressWatch()
         self._on_error = guard.policy.on_error
-        self._background: Background | None = None
-        if refused_paths is not None:
-            job = RefusedPathsJob(refused_paths, self._take_refused_paths, every=refused_paths_every)
-            self._background = Background([job])
+        self._background = background
         self.errors = 0
         """Requests for which the guard itself failed."""
 
@@ -167,9 +159,6 @@ class GuardMiddleware:
         """What the client gets once the app says that the author refuses AI; None where that changes nothing."""
         refused = self.guard.refused_by_author(request, decision)
         return None if refused is decision else self._act(refused, request, refused=True)
-
-    def _take_refused_paths(self, refused: RefusedPaths) -> None:
-        self.guard.refused_paths = refused
 
     def _watch_address(self, watch: AddressWatch, client: str | None) -> None:
         if warning := watch.warning(client):

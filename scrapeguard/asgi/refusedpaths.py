@@ -29,6 +29,8 @@ class RefusedPathsJob:
         every: seconds between two questions.
     """
 
+    waits = True
+
     def __init__(self, source: Source, publish: Callable[[RefusedPaths], None], *, every: float) -> None:
         self.every = every
         self._source = source

@@ -63,6 +63,7 @@ COMMANDS: dict[str, _Command] = {
             _argument("--path", default="/", metavar="PATH", help="its path and query (default: /)"),
             _argument("--method", default="GET", metavar="METHOD", help="its method (default: GET)"),
             _argument("--host", default="", metavar="HOST", help="its host"),
+            _argument("--dns", action="store_true", help="ask reverse DNS whether the address is its agent's"),
             _argument(
                 "-H",
                 "--header",
@@ -89,7 +90,11 @@ COMMANDS: dict[str, _Command] = {
         "the catalogue: who is who, how to verify them, how to opt out with their operator",
         (
             _argument(
-                "name", nargs="*", metavar="NAME", help="an agent, operator, purpose or service; all where absent"
+                "name",
+                nargs="*",
+                metavar="NAME",
+                help="an agent, operator, purpose or service; all where absent; "
+                "`update` fetches the address lists that operators publish",
             ),
         ),
     ),

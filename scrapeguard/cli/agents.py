@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from difflib import get_close_matches
 from typing import Any
 
+from scrapeguard.app import Verification
 from scrapeguard.cli import FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import count, load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, table
 from scrapeguard.core.catalogue import Account, Agent, Catalogue
 from scrapeguard.core.decision import Action
 from scrapeguard.core.policy import Policy, SitePolicy
+from scrapeguard.verification.refresh import fetch
 
 _ROBOTS_WORDS = {
     "documented": "obeys it, says its operator's documentation",
@@ -26,13 +29,17 @@ def run(arguments: argparse.Namespace) -> int:
     policy = load_or_report(arguments.rules)
     if policy is None:
         return FOUND_PROBLEMS
-    catalogue = policy.catalogue
     word = " ".join(arguments.name)
+    return _update(policy, as_json=arguments.json) if word == "update" else _show(policy, word, as_json=arguments.json)
+
+
+def _show(policy: Policy, word: str, *, as_json: bool) -> int:
+    catalogue = policy.catalogue
     agents, accounts = find(catalogue, word) if word else (catalogue.agents, catalogue.accounts)
     if not agents and not accounts:
         fail(f"nothing in the catalogue is called {word!r}{_hint(catalogue, word)}")
         return FOUND_PROBLEMS
-    if arguments.json:
+    if as_json:
         for agent in agents:
             print_json(_agent_json(agent, policy.common))
         for account in accounts:
@@ -44,6 +51,24 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print_all(agents, accounts if word else (), policy)
     return FINE
+
+
+def _update(policy: Policy, *, as_json: bool) -> int:
+    """Fetch the published address lists; 1 where an operator did not answer, or with something odd."""
+    verification = Verification(policy, os.environ, ask_dns=False, fetch=fetch)
+    outcomes = verification.refresh.fetch_all()
+    for outcome in outcomes:
+        networks = len(outcome.fresh.networks) if outcome.fresh else None
+        if as_json:
+            print_json({"url": outcome.url, "networks": networks, "problem": outcome.fault})
+        elif outcome.fault:
+            fail(f"{outcome.url}: {outcome.fault}")
+        else:
+            print(f"{outcome.url}: {'not a day old' if networks is None else count(networks, 'network')}")
+    faults = sum(outcome.fault is not None for outcome in outcomes)
+    if not as_json:
+        fail(f"{count(len(outcomes) - faults, 'list')} up to date, {faults} not; kept in {verification.folder.path}")
+    return FOUND_PROBLEMS if faults else FINE
 
 
 def find(catalogue: Catalogue, word: str) -> tuple[tuple[Agent, ...], tuple[Account, ...]]:

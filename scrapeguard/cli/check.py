@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from scrapeguard.app import Verification, list_urls
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.announced import print_said, said_of
 from scrapeguard.cli.loading import count, rules_path
@@ -22,6 +26,7 @@ from scrapeguard.rulefile.audience import load_audience
 from scrapeguard.rulefile.catalogue import load_catalogue
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.rulefile.model import RuleFile
+from scrapeguard.verification.lists import STALE
 
 
 class Refused(NamedTuple):
@@ -149,6 +154,8 @@ def _print(
     headers = response_headers(Place(site, origin_of("https", "HOST")))
     said = "; ".join(f"{name.decode()}: {value.decode()}" for name, value in headers)
     print(f"     announced beside robots.txt: {said or 'nothing'}")
+    for line in _identity_lines(policy):
+        print(f"     {line}")
     if policy.tests:
         print(f"{bad if failed else good} tests in the file: {passed} of {len(policy.tests)} pass")
     else:
@@ -168,6 +175,23 @@ def _print(
         print(f"     {refusal.rule} refuses a {refusal.purpose}{where}: {printable(refusal.user_agent)}")
     if len(refused) > 10:
         print(f"     and {len(refused) - 10:,} more")
+
+
+def _identity_lines(policy: Policy) -> Iterator[str]:
+    """How claimed identities are checked, with the age of what they are held against."""
+    said = policy.verification
+    lists = Verification(policy, os.environ, ask_dns=False).verifier.lists.by_url
+    ages = [int((time.time() - one.as_of) // 86_400) for one in lists.values()]
+    known = f"{len(lists)} of {len(list_urls(policy.catalogue))}"
+    yield f"identities: {known} published lists at hand, {min(ages)} to {max(ages)} days old"
+    if max(ages) * 86_400 > STALE:
+        days = int(STALE // 86_400)
+        yield f"     those over {days} days prove nobody a liar; `scrapeguard agents update` fetches them anew"
+    yield f"     refreshed while serving: {_on(said.refresh)}; reverse DNS: {_on(said.dns)}"
+
+
+def _on(switch: bool) -> str:
+    return "on" if switch else "off"
 
 
 def _unsaid(policy: Policy) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
 import re
 
+from scrapeguard.app import Verification
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
@@ -24,7 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
     policy = load_or_report(arguments.rules)
     if policy is None:
         return FOUND_PROBLEMS
-    decision = Guard(policy).assess(request)
+    verification = Verification(policy, os.environ, ask_dns=arguments.dns)
+    guard = Guard(policy, verifier=verification.verifier)
+    decision = guard.assess(request)
+    if arguments.dns and verification.dns is not None and verification.dns.is_asked:
+        asyncio.run(verification.dns.run_once())
+        decision = guard.assess(request)
     if arguments.json:
         print_json(decision.to_json())
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.decision import Action, Decision, Reason, Recognised
 from scrapeguard.core.facts import Facts, View
+from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy, Verdict
 from scrapeguard.core.sharing import BY_AUTHOR, NO_PATHS, USES_OF, PathSharing, RefusedPaths
 from scrapeguard.core.useragent import Claim
@@ -54,13 +55,17 @@ def _verdict(site: SitePolicy, view: View, refused: RefusedPaths) -> Verdict:
         rule = site.index.first_match(view)
         if rule is not None:
             return Verdict(rule.action, rule.name)
+    lies = view.facts.identity is Identity.SPOOFED
     if not site.paths:
-        return standing_verdict(site, claim, view.score)
-    verdicts = [standing_verdict(site, claim, view.score, site.by_path.find(target)) for target in view.targets]
+        return standing_verdict(site, claim, view.score, lies=lies)
+    said = map(site.by_path.find, view.targets)
+    verdicts = [standing_verdict(site, claim, view.score, one, lies=lies) for one in said]
     return next((verdict for verdict in verdicts if verdict.action.refuses), verdicts[0])
 
 
-def standing_verdict(site: SitePolicy, claim: Claim, score: int, said: PathSharing | None = None) -> Verdict:
+def standing_verdict(
+    site: SitePolicy, claim: Claim, score: int, said: PathSharing | None = None, *, lies: bool = False
+) -> Verdict:
     """The verdict where no rule matches. Of several agents named, one that is refused decides.
 
     Args:
@@ -68,6 +73,7 @@ def standing_verdict(site: SitePolicy, claim: Claim, score: int, said: PathShari
         claim: who the client says it is.
         score: what the signals weigh.
         said: what is said of the path; None where nothing is.
+        lies: whether the client is known not to be the agent it names; what that agent may do is then not for it.
     """
     if said is not None and said.private and claim.serves_ai:
         return Verdict(Action.BLOCK, said.rule)
@@ -77,7 +83,7 @@ def standing_verdict(site: SitePolicy, claim: Claim, score: int, said: PathShari
     for verdict in heard:
         if verdict.action.refuses:
             return verdict
-    return heard[0] if heard else site.by_score(score) or _DEFAULT
+    return heard[0] if heard and not lies else site.by_score(score) or _DEFAULT
 
 
 def _recognised(facts: Facts) -> Recognised | None:

@@ -139,6 +139,19 @@ class SitePolicy:
         return Verdict(highest.action, f"thresholds.{highest.score}")
 
 
+@dataclass(frozen=True, slots=True)
+class VerificationPolicy:
+    """How claimed identities are checked.
+
+    `dns` asks reverse DNS; `refresh` fetches the published address lists anew each day; both beside the requests.
+    `folder` is where the lists are kept, None for the user's cache.
+    """
+
+    dns: bool = True
+    refresh: bool = True
+    folder: str | None = None
+
+
 class RuleTest(NamedTuple):
     """A test that the owner wrote into the rule file: this request must get this action."""
 
@@ -155,6 +168,7 @@ class Policy:
         sites: policies by host name; `*.example.org` stands for every name below. The longest pattern wins.
         on_error: what happens to a request for which the guard fails.
         proxies: whose word about a client's address is taken; by default nobody's.
+        verification: how claimed identities are checked.
         events: where events go: `stderr`, `logging`, `off`, or the path of a file.
         tests: what the owner wants to be true of the policy.
     """
@@ -167,6 +181,7 @@ class Policy:
         sites: Mapping[str, SitePolicy] | None = None,
         on_error: Action = Action.ALLOW,
         proxies: Proxies | None = None,
+        verification: VerificationPolicy | None = None,
         events: str = "stderr",
         tests: Iterable[RuleTest] = (),
     ) -> None:
@@ -175,6 +190,7 @@ class Policy:
         self.sites = {pattern.lower(): site for pattern, site in (sites or {}).items()}
         self.on_error = on_error
         self.proxies = proxies or Proxies()
+        self.verification = verification or VerificationPolicy()
         self.events = events
         self.tests = tuple(tests)
 

@@ -20,6 +20,7 @@ SIGNALS: dict[str, Signal] = {
     "declared-agent": Signal(0, "the User-Agent names an agent of the catalogue"),
     "declared-bot": Signal(0, "the User-Agent says it is a bot that no list knows"),
     "no-user-agent": Signal(10, "there is no User-Agent, or nothing in it that could be read"),
+    "spoofed-identity": Signal(100, "the User-Agent names an agent whose operator does not vouch for the address"),
     "fabricated-user-agent": Signal(40, "the User-Agent names a browser version that was never released"),
 }
 

@@ -11,7 +11,16 @@ from scrapeguard.core.catalogue import Catalogue, Purpose
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import ForwardedField, Proxies
 from scrapeguard.core.glob import PathPattern
-from scrapeguard.core.policy import OptOut, Policy, Refusal, RuleTest, SitePolicy, Threshold, template_fault
+from scrapeguard.core.policy import (
+    OptOut,
+    Policy,
+    Refusal,
+    RuleTest,
+    SitePolicy,
+    Threshold,
+    VerificationPolicy,
+    template_fault,
+)
 from scrapeguard.core.request import Request
 from scrapeguard.core.sharing import AI_USES, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
@@ -20,7 +29,7 @@ from scrapeguard.rulefile.kinds import Problems
 from scrapeguard.rulefile.model import RuleFile
 from scrapeguard.rulefile.tree import Mapping, Node, Place, merge, without
 
-_OWN_KEYS_OF_THE_FILE = ("version", "extends", "sites", "proxies", "events", "on_error", "tests")
+_OWN_KEYS_OF_THE_FILE = ("version", "extends", "sites", "proxies", "verification", "events", "on_error", "tests")
 
 
 def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Policy:
@@ -53,6 +62,7 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
         sites=sites,
         on_error=document.get("on_error", Action.ALLOW),
         proxies=_proxies(document.get("proxies", {})),
+        verification=_verification(document.get("verification", {})),
         events=events,
         tests=tests,
     )
@@ -61,6 +71,13 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
 def _proxies(values: dict[str, Any]) -> Proxies:
     networks = (network for group in values.get("trusted", ()) for network in group)
     return Proxies(networks, values.get("header", ForwardedField.X_FORWARDED_FOR))
+
+
+def _verification(values: dict[str, Any]) -> VerificationPolicy:
+    place, folder = values.get("folder", (None, None))
+    if folder is not None:
+        folder = str(Path(place.file).parent / folder)
+    return VerificationPolicy(values.get("dns", True), values.get("refresh", True), folder)
 
 
 def _event_log(document: dict[str, Any], problems: Problems) -> str:

@@ -310,9 +310,17 @@ _PROXIES = Record(
         "header": Field(Word({str(name): name for name in ForwardedField}, "a field"), "the field that they write"),
     }
 )
+_VERIFICATION = Record(
+    {
+        "dns": Field(_SWITCH, "ask reverse DNS, beside the requests"),
+        "refresh": Field(_SWITCH, "fetch the address lists that operators publish anew each day"),
+        "folder": Field(Placed(Text("the path of a folder")), "where these lists are kept"),
+    }
+)
 # What only the whole file may say.
 _FILE_FIELDS = {
     "proxies": Field(_PROXIES, "the proxies in front of scrapeguard"),
+    "verification": Field(_VERIFICATION, "how it is checked that agents are who they say they are"),
     "events": Field(_EVENTS, "what is written down"),
     "on_error": Field(
         Word({"allow": Action.ALLOW, "block": Action.BLOCK}, "allow or block"),

@@ -349,6 +349,7 @@ def test_every_round_waits_for_its_time():
 
     class Job:
         every = 7.0
+        waits = False
 
         async def run_once(self):
             rounds.append(1)

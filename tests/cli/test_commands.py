@@ -19,6 +19,7 @@ from scrapeguard import __version__
 from scrapeguard.cli import COMMANDS, main
 from scrapeguard.cli.demo_site import demo_site
 from scrapeguard.cli.output import printable, table
+from scrapeguard.verification.refresh import Fetched
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -151,6 +152,57 @@ def test_explain_shows_how_the_address_was_found(run, rules):
     assert "198.51.100.7: the client" in out
     assert "X-Forwarded-For is not read: proxies.trusted does not hold 10.0.0.1" in run(*request)[1]
     assert json_lines(run(*request, "--rules", path, "--json")[1])[0]["client"] == "198.51.100.7"
+
+
+LISTED = ("--user-agent", "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)")
+
+
+def test_explain_tells_whether_the_address_is_the_agents(run, rules, monkeypatch):
+    asked = []
+
+    class Names:
+        async def names(self, address):
+            asked.append(str(address))
+            return []
+
+    monkeypatch.setattr("scrapeguard.app.SystemDns", Names)
+    file = rules("verification: {folder: lists}\n")
+    _, out, _ = run("explain", "--rules", file, *LISTED, "--ip", "157.55.39.1", "--json")
+    assert json.loads(out)["agent"]["identity"] == "verified"
+    _, out, _ = run("explain", "--rules", file, *LISTED, "--ip", "9.9.9.9", "--json")
+    assert (json.loads(out)["agent"]["identity"], asked) == ("claimed", [])
+    _, out, _ = run("explain", "--rules", file, *LISTED, "--ip", "9.9.9.9", "--dns")
+    assert asked == ["9.9.9.9"]
+    assert out.startswith("block (403), decided by thresholds.100")
+    assert "its address is none of Microsoft's" in out
+
+
+def test_the_published_lists_are_fetched(run, rules, monkeypatch, tmp_path):
+    def fetch(url, etag):
+        if "openai" not in url:
+            raise OSError("no route")
+        return Fetched(200, _networks(300))
+
+    monkeypatch.setattr("scrapeguard.cli.agents.fetch", fetch)
+    file = rules("verification: {folder: lists}\n")
+    code, out, err = run("agents", "update", "--rules", file)
+    assert code == 1
+    assert "https://openai.com/gptbot.json: 300 networks\n" in out
+    assert "https://www.bing.com/toolbox/bingbot.json: no answer: no route" in err
+    assert err.endswith(f"kept in {tmp_path / 'lists'}\n")
+    _, out, _ = run("agents", "update", "--rules", file, "--json")
+    answers = {one["url"]: one for one in json_lines(out)}
+    assert answers["https://openai.com/gptbot.json"] == {
+        "url": "https://openai.com/gptbot.json",
+        "networks": None,
+        "problem": None,
+    }
+    _, out, _ = run("check", file)
+    assert "published lists at hand, 0 to" in out
+
+
+def _networks(number):
+    return json.dumps([f"8.{n // 200}.{n % 200}.0/24" for n in range(number)]).encode()
 
 
 def test_explain_of_nothing(run):
