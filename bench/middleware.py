@@ -107,11 +107,12 @@ def _saying(policy: Policy) -> App:
     """The demo site with what is announced and nothing else of the guard."""
     site, guard = demo_site(), Guard(policy)
     announcements = Announcements(guard)
-    decision = guard.assess(Request())
+    request = Request(host="h.example")
+    decision = guard.assess(request)
 
     async def saying(scope: Any, receive: Any, send: Any) -> None:
         scope["scrapeguard"] = decision
-        outgoing = Outgoing(announcements, _nobody_refused, Request(host="h.example"), scope, send)
+        outgoing = Outgoing(announcements, _nobody_refused, request, scope, send)
         await site(scope, receive, outgoing.send)
 
     return saying

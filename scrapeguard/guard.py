@@ -40,7 +40,8 @@ class Guard:
         self.refused_paths = NO_PATHS
         """The paths whose authors refuse AI; replaced as a whole when the app names others."""
         self._classifier = classifier or UserAgentClassifier(policy.catalogue)
-        self._standing: Recent[tuple[SitePolicy, Claim, Identity], Decision] = Recent(4096)
+        self._standing: Recent[tuple[SitePolicy, Claim], Decision] = Recent(4096)
+        self._checked_standing: Recent[tuple[SitePolicy, Claim, Identity], Decision] = Recent(4096)
 
     def assess(self, request: Request) -> Decision:
         """The decision on a request: synchronous, over memory alone."""
@@ -48,18 +49,32 @@ class Guard:
         claim = self._classifier.claim(request.user_agent)
         site = policy.site(request.host)
         client = policy.proxies.client(request) if policy.proxies.networks else request.peer
-        identity = identity_of(claim)
-        if claim.agents and self._verifier is not None:
-            identity = self._verifier.identity(claim, client)
         refused = self.refused_paths
         if (site.rules or site.paths or refused.patterns) and depends_on_path(site, claim, refused):
-            return decide(policy, _facts(request, claim, identity, client), refused)
+            return decide(policy, _facts(request, claim, self._identity(claim, client), client), refused)
         # Where nothing but the claim counts, the same few claims come again and again.
-        standing = self._standing.get((site, claim, identity))
+        standing = self._standing.get((site, claim))
         if standing is None:
-            standing = decide(policy, _facts(request, claim, identity, client))
-            self._standing.put((site, claim, identity), standing)
+            standing = decide(policy, _facts(request, claim, identity_of(claim), None))
+            self._standing.put((site, claim), standing)
+        # Who is refused by the name it gives need not be proved a liar besides.
+        if claim.agents and self._verifier is not None and not standing.action.refuses:
+            standing = self._checked(site, request, claim, self._verifier.identity(claim, client))
         return standing.for_client(client)
+
+    def _identity(self, claim: Claim, client: str | None) -> Identity:
+        if self._verifier is None or not claim.agents:
+            return identity_of(claim)
+        return self._verifier.identity(claim, client)
+
+    def _checked(self, site: SitePolicy, request: Request, claim: Claim, identity: Identity) -> Decision:
+        """The decision where nothing but the claim counts, and whether it is true."""
+        key = (site, claim, identity)
+        standing = self._checked_standing.get(key)
+        if standing is None:
+            standing = decide(self.policy, _facts(request, claim, identity, None))
+            self._checked_standing.put(key, standing)
+        return standing
 
     def refused_by_author(self, request: Request, decision: Decision) -> Decision:
         """The decision once the app has said that the author of the page asked for refuses AI."""

@@ -48,7 +48,7 @@ TOGGLE = """<form method="post">
 <button>Save</button>
 </form>
 <p>Crawlers and assistants of AI are then refused your pages. The pages say so to everyone who fetches them, and
-<a href="/robots.txt">robots.txt</a> lists them within a few seconds. People and search engines notice nothing.</p>
+<a href="/robots.txt">robots.txt</a> lists them soon. People and search engines notice nothing.</p>
 """
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Collection, Iterable, Sequence
 
 from scrapeguard.asgi.refusal import RefusalPages
-from scrapeguard.core.aipref import strictest, written
+from scrapeguard.core.aipref import is_readable, preferences, strictest, written
 from scrapeguard.core.decision import Mode
 from scrapeguard.core.optout import Place, origin_of, response_headers
 from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import Headers, Request, canonical_target
+from scrapeguard.core.request import MAX_HOST, Headers, Request, targets_of
 from scrapeguard.core.rsl import MEDIA_TYPE
-from scrapeguard.core.sharing import PathSharing
+from scrapeguard.core.sharing import PathSharing, strictest_of
 from scrapeguard.guard import Guard
+
+logger = logging.getLogger("scrapeguard")
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -40,22 +43,21 @@ class Announcer:
         self._tighten = tighten
         self._names = frozenset(name for name, _ in headers)
 
-    def added(self, theirs: Iterable[tuple[bytes, bytes]], present: frozenset[bytes] | set[bytes]) -> Pairs:
+    def added(self, theirs: Sequence[tuple[bytes, bytes]], present: Collection[bytes]) -> Pairs:
         """Their headers and ours.
 
         Args:
             theirs: the headers of the app.
             present: their names in lower case.
         """
-        headers = [*theirs]
         if self._names.isdisjoint(present):
-            headers.extend(self.headers)
-            return headers
+            return [*theirs, *self.headers]
+        headers = [*theirs]
         for name, value in self.headers:
             self._add(headers, name, value, present)
         return headers
 
-    def _add(self, headers: Pairs, name: bytes, value: bytes, present: frozenset[bytes] | set[bytes]) -> None:
+    def _add(self, headers: Pairs, name: bytes, value: bytes, present: Collection[bytes]) -> None:
         if name == _TDM_POLICY and _TDM in present and not self._tighten:
             return
         if name not in present:
@@ -77,8 +79,13 @@ def _values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[bytes
 def _stricter(name: bytes, ours: bytes, theirs: list[bytes]) -> bytes:
     if name == _TDM:
         return max(ours, *(value.strip() for value in theirs if value.strip() in (b"0", b"1")), b"0")
-    said = strictest(value.decode("latin-1") for value in (*theirs, ours))
-    return written(said).encode()
+    texts = [value.decode("latin-1") for value in theirs]
+    said = strictest(texts)
+    denied = [label for label, allowed in preferences(ours.decode()).items() if not allowed]
+    missing = dict.fromkeys((label for label in denied if said.get(label, True)), False)
+    # Of two members of a name the last counts (RFC 9651 §4.2.2); what is not ours to change stays as it is.
+    kept = [text for text in texts if is_readable(text)]
+    return ", ".join([*kept, written(missing)] if missing else kept).encode()
 
 
 def _replace(headers: Pairs, name: bytes, value: bytes) -> None:
@@ -98,6 +105,7 @@ class Announcements:
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._pages: dict[SitePolicy, RefusalPages] = {}
+        self._complained = False
         # Strangers choose the Host, which stands in the address of the licence.
         self._voices: Recent[tuple[SitePolicy, PathSharing | None, bool, str, str], Announcer] = Recent(_MAX_VOICES)
         self.unplaced = self._voice(Place(guard.policy.common))
@@ -115,16 +123,24 @@ class Announcements:
         site = policy.site(request.host) if policy.sites else policy.common
         said = None
         if site.paths or refused_paths.patterns:
-            target = canonical_target(request.path, request.query)
-            said = site.by_path.find(target)
-            refused = refused or refused_paths.covers(target)
+            targets = targets_of(request.path, request.query)
+            said = strictest_of(map(site.by_path.find, targets))
+            refused = refused or any(map(refused_paths.covers, targets))
         scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
         key = (site, said, refused, scheme, request.host)
         voice = self._voices.get(key)
         if voice is None:
             voice = self._voice(Place(site, origin_of(scheme, request.host), said, refused))
-            self._voices.put(key, voice)
+            if len(request.host) <= MAX_HOST:
+                self._voices.put(key, voice)
         return voice
+
+    def misunderstood(self, word: bytes) -> None:
+        """Say once that the app said something to us that means nothing."""
+        if not self._complained:
+            self._complained = True
+            said = word[:40].decode("latin-1")
+            logger.warning("the app sent X-Scrapeguard-Sharing: %s; only `deny` means something", said)
 
     def _voice(self, place: Place) -> Announcer:
         site = place.site

@@ -41,31 +41,42 @@ class Background:
         self._jobs = tuple(jobs)
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
+        self._waited: list[asyncio.Event] = []
+        self.running = not self._jobs
+        """Whether nothing is to be begun. An attribute, since it is asked for with every request."""
+        self._told: dict[str, str] = {}
 
     def start(self) -> None:
         """Begin; without effect where it runs already, in this event loop."""
-        if self._task is None or self._task.done():
-            self._begin(waited=False)
-
-    def _begin(self, *, waited: bool) -> None:
+        if self.running:
+            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             # Under trio, say. The guard decides all the same, by what it knows.
-            if self._jobs:
-                logger.error("there is no asyncio event loop: nothing is done beside the requests")
-            self._jobs = ()
+            logger.error("there is no asyncio event loop: nothing is done beside the requests")
+            self.running = True
             return
-        self._task = loop.create_task(self._run(waited=waited))
+        self._waited = [asyncio.Event() for job in self._jobs if job.waits]
+        self._task = loop.create_task(self._run())
+        self._task.add_done_callback(self._ended)
+        self.running = True
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        """A loop that ends takes its tasks with it; another may follow."""
+        self.running = False
 
     async def start_and_wait(self) -> None:
         """Begin, and wait until the jobs that ask for it have done their first round, though not for long."""
-        firsts = [asyncio.create_task(_round(job)) for job in self._jobs if job.waits]
-        late = (await asyncio.wait(firsts, timeout=STARTUP_LIMIT))[1] if firsts else ()
-        for task in late:
-            task.cancel()
+        self.start()
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(STARTUP_LIMIT):
+                for done in self._waited:
+                    await done.wait()
+        except TimeoutError:
             logger.error("work beside the requests took longer than %.0f s; the app starts without it", STARTUP_LIMIT)
-        self._begin(waited=True)
 
     async def stop(self) -> None:
         """End, and wait for the end."""
@@ -74,17 +85,34 @@ class Background:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _run(self, *, waited: bool) -> None:
+    async def _run(self) -> None:
+        waited = iter(self._waited)
         async with asyncio.TaskGroup() as group:
             for job in self._jobs:
-                group.create_task(self._repeat(job, at_once=not (waited and job.waits)))
+                group.create_task(self._repeat(job, next(waited) if job.waits else asyncio.Event()))
 
-    async def _repeat(self, job: Job, *, at_once: bool) -> None:
-        if at_once:
-            await _round(job)
+    async def _repeat(self, job: Job, done: asyncio.Event) -> None:
         while True:
+            await self._round(job)
+            done.set()
             await self._sleep(job.every)
-            await _round(job)
+
+    async def _round(self, job: Job) -> None:
+        """One round; what fails is logged once for each reason, and tried again."""
+        name = type(job).__name__
+        try:
+            await job.run_once()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            logger.error("%s cancelled itself; what was known stays", name)
+        except Exception as error:
+            if self._told.get(name) != repr(error):
+                logger.exception("%s failed; what was known stays", name)
+            self._told[name] = repr(error)
+        else:
+            self._told.pop(name, None)
 
     async def lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """The lifespan of an app, with ours in it: started last, when what the jobs ask is there, and stopped first."""
@@ -101,10 +129,3 @@ class Background:
             return message
 
         await app(scope, receive_stopped, send_started)
-
-
-async def _round(job: Job) -> None:
-    try:
-        await job.run_once()
-    except Exception:
-        logger.exception("%s failed; what was known stays", type(job).__name__)

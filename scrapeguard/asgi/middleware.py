@@ -10,7 +10,7 @@ from random import getrandbits
 from scrapeguard.asgi.addresswatch import AddressWatch
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.background import Background
-from scrapeguard.asgi.outgoing import Outgoing
+from scrapeguard.asgi.outgoing import Outgoing, stems_from_refusal
 from scrapeguard.asgi.responders import RESPONDERS, Response, bad_request, failure
 from scrapeguard.asgi.scope import read_request
 from scrapeguard.asgi.sitefiles import SiteFile, Subject, site_files
@@ -70,7 +70,7 @@ class GuardMiddleware:
         self._announcements = Announcements(guard)
         self._watch: AddressWatch | None = AddressWatch()
         self._on_error = guard.policy.on_error
-        self._background = background
+        self._background = background or Background(())
         self.errors = 0
         """Requests for which the guard itself failed."""
 
@@ -79,7 +79,9 @@ class GuardMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._other(scope, receive, send)
             return
-        file = self._file(scope)
+        if not self._background.running:
+            self._background.start()
+        file = self._file(scope) if scope["path"] in self._files else None
         if file is None:
             request, answer = self._consider(scope)
         else:
@@ -94,28 +96,23 @@ class GuardMiddleware:
         outgoing = Outgoing(self._announcements, self._author_refusal, request, scope, send)
         try:
             await self.app(scope, receive, outgoing.send)
-        except Exception:
-            if not outgoing.refused:
+        except Exception as error:
+            if not (outgoing.refused and stems_from_refusal(error)):
                 raise
-            logger.debug("the app failed after its page was refused", exc_info=True)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" and self._background is not None:
+        if scope["type"] == "lifespan":
             await self._background.lifespan(self.app, scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
     def _file(self, scope: Scope) -> SiteFile | None:
         """The file of the site that is asked for, if it is one."""
-        file = self._files.get(scope["path"])
-        if file is None or scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-            return None
-        return file
+        asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        return self._files[scope["path"]] if asked else None
 
     def _consider(self, scope: Scope) -> tuple[Request, Response | None]:
         """The request, and what to answer in the app's stead; None to step aside."""
-        if self._background is not None:
-            self._background.start()
         request = _UNREADABLE
         try:
             request = read_request(scope)

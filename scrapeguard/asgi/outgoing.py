@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.responders import Response
 from scrapeguard.asgi.types import Message, Scope, Send
 from scrapeguard.core.decision import Decision
 from scrapeguard.core.request import Request
-
-logger = logging.getLogger("scrapeguard")
 
 SHARING = b"x-scrapeguard-sharing"
 """The response header in which an app says that the author of a page refuses AI: `deny`. It never leaves."""
@@ -59,11 +56,17 @@ class Outgoing:
         return self._send(message)
 
     def _head(self, message: Message) -> Awaitable[None]:
+        # Any iterable, which may be there to be read once (ASGI HTTP, Response Start).
         headers = message.get("headers") or ()
-        names = {name.lower() for name, _ in headers}
+        if type(headers) is not list:
+            headers = list(headers)
+        # A dict is the fastest way to the names, which ASGI wants in lower case, and which do not always come so.
+        names: Collection[bytes] = dict(headers)
+        if not b"".join(names).islower():
+            names = {name.lower() for name in names}
         refused = self._decision.ai_refused
         if SHARING in names:
-            refused = refused or _denies(headers)
+            refused = self._denies(headers) or refused
             headers = [(name, value) for name, value in headers if name.lower() != SHARING]
         if message["type"] == "http.response.start":
             if refused and (response := self._refusal(self._request, self._decision)) is not None:
@@ -78,10 +81,17 @@ class Outgoing:
         body = b"" if self._scope["method"] == "HEAD" else response.body
         await self._send({"type": "http.response.body", "body": body})
 
+    def _denies(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        said = [value.strip().lower() for name, value in headers if name.lower() == SHARING]
+        if unknown := [value for value in said if value != _DENY]:
+            self._announcements.misunderstood(unknown[0])
+        return _DENY in said
+
     async def _swallow(self, message: Message) -> None:
         """Nobody is there to read the rest of a page: an app that streams without end is told so (ASGI 2.4)."""
         version = str(self._scope.get("asgi", {}).get("spec_version", "2.0"))
-        if message.get("more_body") and version >= "2.4":
+        numbers = [int(number) for number in version.split(".") if number.isdecimal()]
+        if message.get("more_body") and numbers >= [2, 4]:
             raise ClientGoneError("the page was refused in the name of its author")
 
 
@@ -89,8 +99,10 @@ class ClientGoneError(OSError):
     """What an app that goes on sending a refused page is told."""
 
 
-def _denies(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    said = [value.strip().lower() for name, value in headers if name.lower() == SHARING]
-    if unknown := [value for value in said if value != _DENY]:
-        logger.warning("the app sent X-Scrapeguard-Sharing: %r; only `deny` means something", unknown[0][:40])
-    return _DENY in said
+def stems_from_refusal(error: BaseException | None, depth: int = 16) -> bool:
+    """Whether an app failed only since it was told that nobody reads its page any more."""
+    if error is None or depth == 0:
+        return False
+    if isinstance(error, BaseExceptionGroup):
+        return all(stems_from_refusal(one, depth - 1) for one in error.exceptions)
+    return isinstance(error, ClientGoneError) or stems_from_refusal(error.__cause__ or error.__context__, depth - 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from inspect import isawaitable
+from itertools import islice
 
 from scrapeguard.core.glob import path_fault
 from scrapeguard.core.sharing import RefusedPaths
@@ -12,7 +14,11 @@ from scrapeguard.core.sharing import RefusedPaths
 logger = logging.getLogger("scrapeguard")
 
 MAX_PATHS = 100_000
-"""Patterns that are taken from an app; each costs about 1 kB of memory."""
+"""Patterns that are taken from an app; each costs about half a kilobyte of memory."""
+MAX_WILDCARDS = 1_000
+"""How many of them may hold a `*` before their end: those are tried one by one."""
+LIMIT = 30.0
+"""Seconds that the source may take."""
 
 Source = Callable[[], Awaitable[Iterable[str]]]
 """Names the patterns, as in robots.txt: a beginning, `*` for anything, `$` for the end."""
@@ -27,11 +33,16 @@ class RefusedPathsJob:
         source: the app's own function.
         publish: takes what it named.
         every: seconds between two questions.
+
+    Raises:
+        TypeError: the source cannot be called.
     """
 
     waits = True
 
     def __init__(self, source: Source, publish: Callable[[RefusedPaths], None], *, every: float) -> None:
+        if not callable(source):
+            raise TypeError("refused_paths must be a coroutine function that names paths")
         self.every = every
         self._source = source
         self._publish = publish
@@ -41,32 +52,42 @@ class RefusedPathsJob:
         """Ask once.
 
         Raises:
-            TypeError: the source returned something else than several texts.
+            TypeError: the source is no coroutine function, or did not return several texts.
+            TimeoutError: it takes too long.
         """
-        answer = await self._source()
+        async with asyncio.timeout(LIMIT):
+            asked = self._source()
+            if not isawaitable(asked):
+                raise TypeError("the source of refused paths must be a coroutine function (async def)")
+            answer = await asked
         if isinstance(answer, str):
             raise TypeError("the source of refused paths returned one text; it must return a list of them")
-        answered = tuple(answer)
+        answered = tuple(islice(answer, MAX_PATHS + 1))
         if answered != self._answered:
             # Worked through beside the event loop: there may be very many.
             self._publish(await asyncio.to_thread(_read, answered))
             self._answered = answered
 
 
-def _read(answer: Iterable[object]) -> RefusedPaths:
+def _read(answer: tuple[object, ...]) -> RefusedPaths:
     """What follows from the patterns that can be used; those that cannot are logged."""
     named: list[str] = []
-    faults: list[tuple[str, str]] = []
-    for pattern in answer:
-        if not isinstance(pattern, str):
-            raise TypeError(f"the source of refused paths named {pattern!r}, which is no text")
-        if fault := path_fault(pattern):
-            faults.append((pattern, fault))
-        else:
-            named.append(pattern)
+    faults: list[tuple[object, str]] = []
+    wildcards = 0
+    for pattern in answer[:MAX_PATHS]:
+        fault = path_fault(pattern) if isinstance(pattern, str) else "it is no text"
+        if not isinstance(pattern, str) or fault:
+            faults.append((pattern, fault or ""))
+            continue
+        if "*" in pattern.rstrip("*$"):
+            wildcards += 1
+            if wildcards > MAX_WILDCARDS:
+                faults.append((pattern, f"over {MAX_WILDCARDS:,} hold a `*` before their end"))
+                continue
+        named.append(pattern)
     if faults:
-        pattern, fault = faults[0]
-        logger.error("%d refused paths are ignored, such as %r: %s", len(faults), pattern[:80], fault)
-    if len(named) > MAX_PATHS:
-        logger.error("the app named %d refused paths; those after the first %d are ignored", len(named), MAX_PATHS)
-    return RefusedPaths(named[:MAX_PATHS])
+        one, fault = faults[0]
+        logger.error("refused paths that are ignored: %d, such as %.80r: %s", len(faults), one, fault)
+    if len(answer) > MAX_PATHS:
+        logger.error("the app named more than %d refused paths; those after that are ignored", MAX_PATHS)
+    return RefusedPaths(named)

@@ -57,12 +57,32 @@ def _plain(status: int, text: str, announced: Headers) -> Response:
 
 
 class StoredFile:
-    """A file that everybody may read, put together once, with its validator (RFC 9110 §8.8.3)."""
+    """A file that everybody may read, put together once, with its validator (RFC 9110 §8.8.3).
 
-    def __init__(self, body: bytes, media_type: bytes, announced: Headers = ()) -> None:
+    Args:
+        parts: the file, cut wherever the address of the site stands in it; hosts share them.
+        origin: that address.
+        media_type: what it is.
+        announced: headers that the site sends with every response.
+        max_age: seconds for which others may keep it; None for an hour.
+    """
+
+    def __init__(
+        self,
+        parts: tuple[bytes, ...],
+        origin: bytes,
+        media_type: bytes,
+        announced: Headers = (),
+        *,
+        max_age: float | None = None,
+    ) -> None:
+        self._parts = parts
+        self._origin = origin
+        body = origin.join(parts)
         self._etag = b'"%b"' % hashlib.sha256(body).hexdigest()[:32].encode()
-        shared = ((b"cache-control", b"max-age=3600"), (b"etag", self._etag), *announced)
-        self._full = Response(200, (*content_headers(media_type, body), *shared), body)
+        age = b"max-age=%d" % (3600 if max_age is None else max_age)
+        shared = ((b"cache-control", age), (b"etag", self._etag), *announced)
+        self._headers = (*content_headers(media_type, body), *shared)
         self._unchanged = Response(304, shared, b"")
 
     def answer(self, request: Request) -> Response:
@@ -70,7 +90,8 @@ class StoredFile:
         known = first_value(request, b"if-none-match")
         if known is not None and (known.strip() == b"*" or self._etag in _tags(known)):
             return self._unchanged
-        return self._full
+        body = self._parts[0] if len(self._parts) == 1 else self._origin.join(self._parts)
+        return tuple.__new__(Response, (200, self._headers, body))
 
 
 def first_value(request: Request, name: bytes) -> bytes | None:

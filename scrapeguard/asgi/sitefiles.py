@@ -13,8 +13,8 @@ from scrapeguard.asgi.types import ASGIApp, Receive, Scope
 from scrapeguard.core.optout import Place, origin_of, response_headers, rsl_license, statements, tdm_reservation
 from scrapeguard.core.policy import Policy, SitePolicy
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import Headers, Request
-from scrapeguard.core.robots import groups, host_key
+from scrapeguard.core.request import MAX_HOST, Headers, Request
+from scrapeguard.core.robots import MAX_REFUSED_SIZE, groups, host_key
 from scrapeguard.core.robotsfile import MAX_SIZE, parse
 from scrapeguard.core.robotsmerge import merge
 from scrapeguard.core.rsl import LICENSE_PATH, MEDIA_TYPE
@@ -25,6 +25,7 @@ FRESH = 300.0
 RETRY = 30.0
 """Seconds until an app that failed is asked again, while its last good file is served."""
 _HOSTS = 256
+_LEAST_ROOM = 1024
 
 _ORIGIN = "\x00origin\x00"
 """Stands for the address of the site in a file that is put together once for many hosts."""
@@ -51,20 +52,28 @@ class Subject(NamedTuple):
         return self.policy.site(self.host)
 
 
-Make = Callable[[Subject, str, OwnFile | None], bytes | None]
+Make = Callable[[Subject, str, OwnFile | None], bytes | OwnFile | None]
 """From what a file is to speak of, what to write for its origin, and what the app has, to the file.
 
-None where the site has nothing to say there.
+The app's own where that is to stay; None where the site has nothing to say there.
 """
 
 
 class _Entry(NamedTuple):
+    """What is served to a host until then, what the app had for it, and whose refusals were heard for it."""
+
     until: float
+    own: OwnFile
+    refused: RefusedPaths
     file: StoredFile | None
 
 
 class _Made(NamedTuple):
-    data: bytes | None
+    """A file for many hosts, cut where the address of each stands in it."""
+
+    refused: RefusedPaths
+    parts: tuple[bytes, ...] | None
+    media_type: bytes
 
 
 class SiteFile:
@@ -82,16 +91,17 @@ class SiteFile:
         self._media_type = media_type
         self._make = make
         self._errors_pass = errors_pass
+        # Strangers choose the Host; what it does not change is kept and put together once.
         self._entries: Recent[tuple[Hashable, ...], _Entry] = Recent(_HOSTS)
-        # Strangers choose the Host; what it does not change is put together once.
         self._made: Recent[tuple[Hashable, ...], _Made] = Recent(_HOSTS)
+        self._owned: Recent[bytes, OwnFile] = Recent(_HOSTS)
         self._asking: set[tuple[Hashable, ...]] = set()
 
     async def answer(
         self, subject: Subject, request: Request, now: float, app: ASGIApp, scope: Scope, receive: Receive
     ) -> Response | None:
         """The file for the host of a request, or 304; None where there is none and the app may answer."""
-        key = (subject.site, subject.host, subject.scheme, subject.refused)
+        key = (subject.site, subject.host if len(subject.host) <= MAX_HOST else "", subject.scheme)
         entry = self._entries.get(key)
         # Whoever comes while the app is asked anew gets the file that was.
         if entry is None or (now >= entry.until and key not in self._asking):
@@ -103,9 +113,14 @@ class SiteFile:
             if own.status >= 500 and entry is None and self._errors_pass:
                 return unavailable(own.status, _announced(subject))
             if own.status >= 500 and entry is not None:
-                entry = _Entry(now + RETRY, entry.file)
+                entry = entry._replace(until=now + RETRY)
             else:
-                entry = _Entry(now + FRESH, self._stored(subject, own))
+                own = self._interned(own)
+                entry = _Entry(now + FRESH, own, subject.refused, self._stored(subject, own))
+            self._entries.put(key, entry)
+        if entry.refused is not subject.refused:
+            # Somebody changed their mind; the app said all that it had to say.
+            entry = entry._replace(refused=subject.refused, file=self._stored(subject, entry.own))
             self._entries.put(key, entry)
         return None if entry.file is None else entry.file.answer(request)
 
@@ -114,23 +129,36 @@ class SiteFile:
         stored = self._stored(subject, None)
         return None if stored is None else stored.answer(request)
 
-    def _stored(self, subject: Subject, own: OwnFile | None) -> StoredFile | None:
-        data = self._data(subject, own)
-        if data is None:
-            return None
-        data = data.replace(_ORIGIN.encode(), subject.origin.encode())
-        return StoredFile(data, self._media_type, _announced(subject))
+    def _interned(self, own: OwnFile) -> OwnFile:
+        """The same answer as one object for all hosts that got it."""
+        digest = sha256(b"%d %b %b" % (own.status, own.media_type.encode(), own.body)).digest()
+        known = self._owned.get(digest)
+        if known is None:
+            known = own
+            self._owned.put(digest, own)
+        return known
 
-    def _data(self, subject: Subject, own: OwnFile | None) -> bytes | None:
+    def _stored(self, subject: Subject, own: OwnFile | None) -> StoredFile | None:
+        made = self._made_for(subject, own)
+        if made.parts is None:
+            return None
+        fresh = FRESH if subject.refused else None
+        return StoredFile(made.parts, subject.origin.encode(), made.media_type, _announced(subject), max_age=fresh)
+
+    def _made_for(self, subject: Subject, own: OwnFile | None) -> _Made:
         site = subject.site
-        body = own.body if own is not None and own.is_good else b""
         origin = _ORIGIN if subject.origin else ""
-        key = (site, host_key(site, subject.host), origin, subject.refused, sha256(body).digest())
+        key = (site, host_key(site, subject.host), origin, None if own is None else id(own))
         made = self._made.get(key)
-        if made is None:
-            made = _Made(self._make(subject, origin, own))
+        if made is None or made.refused is not subject.refused:
+            data = self._make(subject, origin, own)
+            if isinstance(data, OwnFile):
+                made = _Made(subject.refused, (data.body,), data.media_type.encode("latin-1") or self._media_type)
+            else:
+                parts = None if data is None else tuple(data.split(_ORIGIN.encode()))
+                made = _Made(subject.refused, parts, self._media_type)
             self._made.put(key, made)
-        return made.data
+        return made
 
 
 def _announced(subject: Subject) -> Headers:
@@ -147,25 +175,30 @@ def site_files() -> dict[str, SiteFile]:
 
 
 def robots_txt(subject: Subject, origin: str, own: OwnFile | None) -> bytes:
-    """The robots.txt of a host; what is no robots.txt of the app's (an error, a page) counts as none."""
+    """The robots.txt of a host; what is no robots.txt of the app's (an error, a page) counts as none.
+
+    As many of the paths that authors refuse stand in it as leave room for all the rest within what crawlers read.
+    """
     body = own.body if own is not None and own.is_good and not own.is_html else b""
-    told = groups(subject.site, subject.policy.catalogue, subject.host, subject.refused)
-    said = statements(Place(subject.site, origin))
-    return merge(parse(body), told, said).encode("utf-8", "surrogateescape")
+    parsed, said = parse(body), statements(Place(subject.site, origin))
+    room = MAX_REFUSED_SIZE
+    while True:
+        told = groups(subject.site, subject.policy.catalogue, subject.host, subject.refused, room)
+        merged = merge(parsed, told, said).encode("utf-8", "surrogateescape")
+        if len(merged) <= MAX_SIZE or not subject.refused or room == 0:
+            return merged
+        room = room // 4 if room > _LEAST_ROOM else 0
 
 
-def tdm_file(subject: Subject, _: str, own: OwnFile | None) -> bytes | None:
+def tdm_file(subject: Subject, _: str, own: OwnFile | None) -> bytes | OwnFile | None:
     """The app's own reservation where it has one, else ours, if the site reserves anything."""
-    if own is not None and own.is_good and _is_json_list(own.body):
-        return own.body
-    return tdm_reservation(subject.site)
+    return own if own is not None and own.is_good and _is_json_list(own.body) else tdm_reservation(subject.site)
 
 
-def license_file(subject: Subject, _: str, own: OwnFile | None) -> bytes | None:
-    """The app's own licence where it has one, else ours, if the site denies anything."""
-    if own is not None and own.is_good and _is_rsl(own.body):
-        return own.body
-    return rsl_license(subject.site)
+def license_file(subject: Subject, _: str, own: OwnFile | None) -> bytes | OwnFile | None:
+    """What the app has there, whatever it is; else our licence, if the site denies anything."""
+    has_own = own is not None and own.is_good and own.body and not own.is_html
+    return own if has_own else rsl_license(subject.site)
 
 
 def _is_json_list(body: bytes) -> bool:
@@ -173,8 +206,3 @@ def _is_json_list(body: bytes) -> bool:
         return isinstance(json.loads(body), list)
     except ValueError:
         return False
-
-
-def _is_rsl(body: bytes) -> bool:
-    """Whether this is a licence; looked at from outside, since an XML parser may be made to burst."""
-    return b"<rsl" in body[:4096] and b"</rsl>" in body[-4096:]

@@ -11,10 +11,18 @@ from scrapeguard.core.catalogue import Agent, Purpose
 from scrapeguard.core.decision import Mode
 from scrapeguard.core.engine import decide
 from scrapeguard.core.facts import Facts, identity_of
-from scrapeguard.core.optout import Place, license_url, origin_of, response_headers, statements, tdm_reservation
+from scrapeguard.core.optout import (
+    Place,
+    license_url,
+    origin_of,
+    response_headers,
+    said_in_groups,
+    statements,
+    tdm_reservation,
+)
 from scrapeguard.core.policy import Policy
 from scrapeguard.core.request import Request, canonical_target
-from scrapeguard.core.robots import claim_of, groups
+from scrapeguard.core.robots import claim_of, groups, written
 from scrapeguard.core.robotsfile import parse
 from scrapeguard.core.robotsmatch import is_allowed
 from scrapeguard.core.robotsmerge import merge
@@ -37,6 +45,7 @@ class Said(NamedTuple):
     with_token: int
     told: int
     headers: tuple[tuple[str, str], ...]
+    lines: tuple[tuple[str, str], ...]
     reserved: bool
     license: str
     permitted: str
@@ -66,6 +75,7 @@ def said_of(policy: Policy, path: str, host: str) -> Said:
         decision = decide(policy, Facts(request, claim, identity_of(claim)))
         (refused if decision.action.refuses else allowed).append(agent)
     tokens = [agent.token for agent in refused if agent.token]
+    target = written(canonical_target(request.path)) + (f"?{request.query}" if request.query else "")
     return Said(
         path=path,
         host=host,
@@ -74,8 +84,9 @@ def said_of(policy: Policy, path: str, host: str) -> Said:
         refused=Counter(agent.purpose for agent in refused),
         allowed=Counter(agent.purpose for agent in allowed),
         with_token=len(tokens),
-        told=sum(not is_allowed(robots, token, path) for token in tokens),
+        told=sum(not is_allowed(robots, token, target) for token in tokens),
         headers=tuple((name.decode(), value.decode()) for name, value in response_headers(place)),
+        lines=tuple(said_in_groups(place)),
         reserved=tdm_reservation(site) is not None and place.denies_ai,
         license=license_url(place),
         permitted=usage_tokens(place.sharing, allowed=True),
@@ -94,6 +105,8 @@ def print_said(said: Said) -> None:
     print(f"  allowed      {_counts(said.allowed) or 'nobody'}")
     told = f"{said.told} of {count(said.with_token, 'refused agent')} that it can speak to"
     print(f"  robots.txt   keeps away {told}")
+    for name, value in said.lines:
+        print(f"  {'':<12} says in each group, for this path, {name}: {value}")
     for number, (name, value) in enumerate(said.headers):
         print(f"  {'headers' if number == 0 else '':<12} {name}: {value}")
     print(f"  tdmrep.json  {'reserves' if said.reserved else 'does not reserve'} text and data mining")

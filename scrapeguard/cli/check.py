@@ -51,6 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         policy = load_policy(path)
     except PolicyError as error:
         return _report_problems(str(path), error, as_json=arguments.json)
+    if arguments.host and arguments.path is None:
+        fail("--host belongs to --path")
+        return BAD_USAGE
     if arguments.path is not None:
         return _say(policy, arguments)
     guard = Guard(policy)
@@ -93,7 +96,7 @@ def ask_audience(guard: Guard) -> Outcome:
     for host in ("", *(pattern.replace("*", "www") for pattern in guard.policy.sites)):
         for purpose, user_agent in audience:
             decision = guard.assess(Request.of("/", user_agent=user_agent, host=host, peer="192.0.2.1"))
-            if decision.action.refuses and decision.rule.startswith("agents."):
+            if decision.action.refuses and decision.rule.startswith(("agents.", "sharing.")):
                 outcome.willed[purpose] += 1
             elif decision.action.refuses:
                 outcome.mistaken.append(Refused(user_agent, purpose, host, decision.rule))

@@ -6,7 +6,7 @@ What is absent, of another type or unreadable states no preference, which is no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, cast
 
 from http_sf import StructuredFieldError, Token, parse
@@ -29,14 +29,23 @@ class RobotsRule(NamedTuple):
 
 def preferences(value: str) -> dict[str, bool]:
     """Whether each known label is allowed; those that nothing readable is said of are absent."""
-    if len(value) > _MAX_LENGTH:
-        return {}
-    try:
-        members = cast("dict[str, tuple[object, object]]", parse(value.encode("ascii"), tltype="dictionary"))
-    except (StructuredFieldError, UnicodeEncodeError):
-        return {}
+    members = _members(value) or {}
     said = {label: member[0] for label, member in members.items() if label in LABELS.values()}
     return {label: _SAID[str(item)] for label, item in said.items() if isinstance(item, Token) and str(item) in _SAID}
+
+
+def is_readable(value: str) -> bool:
+    """Whether a value is a Dictionary at all, and not an empty one."""
+    return bool(_members(value))
+
+
+def _members(value: str) -> dict[str, tuple[object, object]] | None:
+    if len(value) > _MAX_LENGTH:
+        return None
+    try:
+        return cast("dict[str, tuple[object, object]]", parse(value.encode("ascii"), tltype="dictionary"))
+    except (StructuredFieldError, UnicodeEncodeError):
+        return None
 
 
 def strictest(values: Iterable[str]) -> dict[str, bool]:
@@ -48,7 +57,7 @@ def strictest(values: Iterable[str]) -> dict[str, bool]:
     return combined
 
 
-def written(said: dict[str, bool]) -> str:
+def written(said: Mapping[str, bool]) -> str:
     """Preferences as a Content-Usage value."""
     return ", ".join(f"{label}={'y' if allowed else 'n'}" for label, allowed in said.items())
 

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+_MAX_PATTERN = 2048
+
 
 @dataclass(frozen=True, slots=True)
 class Glob:
@@ -52,7 +54,10 @@ class PathPattern:
     def __post_init__(self) -> None:
         anchored = self.text.endswith("$")
         path, mark, query = self.text.removesuffix("$").partition("?")
-        object.__setattr__(self, "glob", Glob(tuple((unquote(path) + mark + query).split("*")), anchored))
+        # A star is one only as it stands: %2A is a letter of the path, as whoever builds a pattern of a name needs it.
+        *first, last = map(unquote, path.split("*"))
+        middle, *rest = f"{mark}{query}".split("*")
+        object.__setattr__(self, "glob", Glob((*first, last + middle, *rest), anchored))
 
     def matches(self, target: str) -> bool:
         """Whether it covers a canonical target (see `core.request.canonical_target`)."""
@@ -76,6 +81,8 @@ def path_fault(text: str) -> str | None:
         return "begin it with /"
     if any(not mark.isprintable() for mark in text):
         return "it holds a control character"
+    if len(text) > _MAX_PATTERN:
+        return f"it is longer than {_MAX_PATTERN} characters"
     path = text.partition("?")[0]
     if "//" in path or re.search(r"/\.{1,2}(/|\$?$)", path):
         return "write it without // and dot segments: paths are compared after these are folded"

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from scrapeguard.core.aipref import LABELS, written
 from scrapeguard.core.policy import SitePolicy
@@ -41,6 +42,12 @@ class Place(NamedTuple):
         """What the page may be used for."""
         sharing = self.site.sharing if self.said is None else self.said.sharing
         return {**sharing, **dict.fromkeys(AI_USES, False)} if self.refused else sharing
+
+    @property
+    def denies_all_ai(self) -> bool:
+        """Whether all uses by AI are denied."""
+        sharing = self.sharing
+        return not any(sharing[use] for use in AI_USES)
 
     @property
     def denies_ai(self) -> bool:
@@ -82,19 +89,27 @@ def _said_in_headers(place: Place) -> Iterator[tuple[bytes, str]]:
 
 def statements(place: Place) -> Statements:
     """What robots.txt says beside its rules: lines for each of its groups, and the licence."""
-    return Statements(tuple(_said_in_groups(place)), license_url(place) or None)
+    return Statements(tuple(_of_all_paths(place)), license_url(place) or None)
 
 
-def _said_in_groups(place: Place) -> Iterator[tuple[str, str]]:
-    site = place.site
-    pages = [place._replace(said=None), *(place._replace(said=said) for _, said in site.by_path.entries)]
-    for page in pages if site.opt_out.content_usage else ():
-        if usage := _usage(page):
-            yield "Content-Usage", _at(page, usage)
-    for page in pages if site.opt_out.content_signal else ():
-        if any(map(site.denies, Use)) and (page.said is not None or not all(site.sharing.values())):
-            signals = (f"{label}={'yes' if page.sharing[use] else 'no'}" for use, label in _CONTENT_SIGNAL.items())
-            yield "Content-Signal", _at(page, ", ".join(signals))
+def _of_all_paths(place: Place) -> Iterator[tuple[str, str]]:
+    pages = [place._replace(said=None), *(place._replace(said=said) for _, said in place.site.by_path.entries)]
+    said = [(key, _at(page, value)) for page in pages for key, value in said_in_groups(page)]
+    yield from sorted(said, key=lambda line: line[0] != "Content-Usage")
+
+
+def said_in_groups(page: Place) -> Iterator[tuple[str, str]]:
+    """What each group of robots.txt says of a page beside its rules."""
+    site = page.site
+    if site.opt_out.content_usage and (usage := _usage(page)):
+        yield "Content-Usage", usage
+    if (
+        site.opt_out.content_signal
+        and any(map(site.denies, Use))
+        and (page.said is not None or not all(site.sharing.values()))
+    ):
+        signals = (f"{label}={'yes' if page.sharing[use] else 'no'}" for use, label in _CONTENT_SIGNAL.items())
+        yield "Content-Signal", ", ".join(signals)
 
 
 def _at(page: Place, value: str) -> str:
@@ -143,12 +158,18 @@ def license_url(place: Place) -> str:
     site = place.site
     if not site.opt_out.rsl or not any(map(site.denies, Use)):
         return ""
+    if place.refused and not place._replace(refused=False).denies_all_ai:
+        # What the licence permits there is not what the author says.
+        return ""
     return site.opt_out.rsl_license or (place.origin and place.origin + LICENSE_PATH)
 
 
 def rsl_license(site: SitePolicy) -> bytes | None:
     """/license.xml; None where nothing is denied, RSL is off, or the owner has a licence elsewhere."""
-    if not site.opt_out.rsl or site.opt_out.rsl_license or not any(map(site.denies, Use)):
+    elsewhere = site.opt_out.rsl_license
+    if not site.opt_out.rsl or not any(map(site.denies, Use)):
+        return None
+    if elsewhere and urlsplit(elsewhere).path != LICENSE_PATH:
         return None
     paths = [(written_pattern(pattern.text), said.sharing) for pattern, said in site.by_path.entries]
     return license_document([*paths, ("/", site.sharing)])

@@ -71,7 +71,7 @@ def _octets(value: str) -> bytes:
     return value.encode("utf-8", "surrogateescape")
 
 
-_MAX_HOST = 261
+MAX_HOST = 261
 """A name of 253 characters (RFC 1035 §2.3.4), its final dot, a colon and a port."""
 
 
@@ -80,7 +80,7 @@ def canonical_host(host: str) -> str:
 
     Empty where the field is longer than a name can be.
     """
-    if len(host) > _MAX_HOST:
+    if len(host) > MAX_HOST:
         return ""
     name = host.strip().lower()
     if name.startswith("["):
@@ -98,6 +98,12 @@ def canonical_target(path: str, query: str = "") -> str:
     if "//" in path or "/." in path:
         path = _fold(path)
     return f"{path}?{query}" if query else path
+
+
+def targets_of(path: str, query: str = "") -> tuple[str, ...]:
+    """Path and query in each form in which an app may see them: folded, and where that differs as they came."""
+    folded, plain = canonical_target(path, query), plain_target(path, query)
+    return (folded,) if folded == plain else (folded, plain)
 
 
 def plain_target(path: str, query: str = "") -> str:

@@ -7,9 +7,10 @@ its meaning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
 from scrapeguard.core.conditions import (
@@ -39,6 +40,9 @@ ANY_BOT = Claim(Purpose.OTHER_BOT, "any bot", (), (Evidence("declared-bot", ""),
 # What a robot is asked about: who it is, where it goes, and that it wants to GET.
 _KNOWN_OF_A_ROBOT = AgentIs | OperatorIs | PurposeIs | IdentityIs | HostIs | MethodIs
 _EVERYTHING = "/"
+_SHORTEST = len("Disallow: /x/\n")
+_LETTERS = "/=&+,;:@!()'~-._[]|$"
+"""What of a path stands for itself beside letters and digits."""
 
 MAX_REFUSED_SIZE = 128 * 1024
 """Octets that the paths whose authors refuse AI may take of the 500 KiB that crawlers read, in all groups together."""
@@ -55,62 +59,44 @@ class Line(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The product tokens of a group, and its rules, of which the first few may be left out where there is no room."""
+    """The product tokens of a group, and its rules; the earlier win, and are made long enough for it when written."""
 
     tokens: tuple[str, ...]
     lines: tuple[Line, ...]
-    optional: int = 0
 
 
 _CLOSED = (Line(False, _EVERYTHING),)
 
 
 def groups(
-    site: SitePolicy, catalogue: Catalogue, host: str = "", refused: RefusedPaths = NO_PATHS
+    site: SitePolicy,
+    catalogue: Catalogue,
+    host: str = "",
+    refused: RefusedPaths = NO_PATHS,
+    room: int = MAX_REFUSED_SIZE,
 ) -> tuple[Group, ...]:
     """The groups that say what the site refuses: agents with rules of their own first, then `*` where it has any.
 
     An agent whose rules are those of everybody gets no group, since `*` speaks to it already. The paths whose authors
-    refuse AI stand in the groups of agents that may read the rest, as many as `MAX_REFUSED_SIZE` allows.
+    refuse AI stand in the groups of agents that may read the rest, as many as fit into so many octets (`room`).
     """
-    everybody = lines_for(site, ANY_BOT, host)
+    work = _Lines(site, host)
+    everybody = work.of(ANY_BOT)
     tokens_by_lines: dict[tuple[tuple[Line, ...], bool], list[str]] = {}
     for agent in catalogue.agents:
         if agent.token is not None:
             claim = claim_of(agent)
-            lines = lines_for(site, claim, host)
-            by_author = bool(refused) and claim.serves_ai and lines != _CLOSED
+            lines = work.of(claim)
+            by_author = bool(refused.patterns) and claim.serves_ai and lines != _CLOSED
             if lines != everybody or by_author:
                 tokens_by_lines.setdefault((lines, by_author), []).append(agent.token)
-    room = MAX_REFUSED_SIZE // max(sum(by_author for _, by_author in tokens_by_lines), 1)
-    kept = _within(room, refused.patterns)
-    own = [_group(tokens, lines, kept if by_author else []) for (lines, by_author), tokens in tokens_by_lines.items()]
+    kept = _within(room // max(sum(by_author for _, by_author in tokens_by_lines), 1), refused.patterns)
+    own = [
+        Group(tuple(sorted(tokens, key=str.lower)), (*kept, *lines) if by_author else lines)
+        for (lines, by_author), tokens in tokens_by_lines.items()
+    ]
     own.sort(key=lambda group: (-len(group.tokens), group.tokens))
     return (*own, Group(("*",), everybody)) if everybody else tuple(own)
-
-
-def lines_for(site: SitePolicy, claim: Claim, host: str = "") -> tuple[Line, ...]:
-    """What a robot with this claim is told; empty where it may fetch everything.
-
-    A rule that robots.txt cannot express is left out, or said as far as its paths go (`unsaid_rules`).
-    """
-    view = View(Facts(Request(host=host), claim, identity_of(claim)), 0)
-    score = sum(site.weights[evidence.signal] for evidence in claim.evidence)
-    lines: list[Line] = []
-    for rule in site.rules:
-        settled = settle(rule.when, view)
-        if settled is True:
-            return _finish(lines, refused=rule.action.refuses)
-        lines.extend(Line(not rule.action.refuses, written(text)) for text in _paths_of(settled))
-    for pattern, said in site.by_path.entries:
-        refused = standing_verdict(site, claim, score, said).action.refuses
-        lines.append(Line(not refused, written(pattern.text)))
-    return _finish(lines, refused=standing_verdict(site, claim, score).action.refuses)
-
-
-def _group(tokens: list[str], lines: tuple[Line, ...], by_author: list[Line]) -> Group:
-    told = tuple(padded([*by_author, *lines])) if by_author else lines
-    return Group(tuple(sorted(tokens, key=str.lower)), told, len(by_author))
 
 
 def _within(room: int, patterns: Iterable[str]) -> list[Line]:
@@ -118,11 +104,60 @@ def _within(room: int, patterns: Iterable[str]) -> list[Line]:
     lines = []
     for pattern in patterns:
         line = Line(False, written(pattern))
-        room -= len(str(line)) + 1
-        if room < 0:
+        size = len(str(line)) + 1
+        if size <= room:
+            room -= size
+            lines.append(line)
+        if room < _SHORTEST:
             break
-        lines.append(line)
     return lines
+
+
+class _Lines:
+    """What robots are told, worked out once for all that are alike to the policy: there may be thousands of lines.
+
+    A rule that robots.txt cannot express is left out, or said as far as its paths go (`unsaid_rules`).
+    """
+
+    def __init__(self, site: SitePolicy, host: str) -> None:
+        self._site = site
+        self._host = host
+        self._alike: dict[tuple[Hashable, ...], tuple[Line, ...]] = {}
+
+    def of(self, claim: Claim) -> tuple[Line, ...]:
+        """The lines for a robot with this claim; empty where it may fetch everything."""
+        site = self._site
+        said, refused = self._by_rules(claim)
+        words = tuple((site.by_name.get(a.name), site.by_operator.get(a.operator or "")) for a in claim.agents)
+        score = sum(site.weights[evidence.signal] for evidence in claim.evidence)
+        key = (tuple(said), refused, claim.purpose, claim.purposes, words, score)
+        lines = self._alike.get(key)
+        if lines is None:
+            lines = self._alike[key] = self._finished(claim, score, said, refused=refused)
+        return lines
+
+    def _by_rules(self, claim: Claim) -> tuple[list[Line], bool | None]:
+        """What the rules say, and whether one of them says it of all that remains."""
+        view = View(Facts(Request(host=self._host), claim, identity_of(claim)), 0)
+        lines: list[Line] = []
+        for rule in self._site.rules:
+            settled = settle(rule.when, view)
+            if settled is True:
+                return lines, rule.action.refuses
+            lines.extend(Line(not rule.action.refuses, written(text)) for text in _paths_of(settled))
+        return lines, None
+
+    def _finished(self, claim: Claim, score: int, said: list[Line], *, refused: bool | None) -> tuple[Line, ...]:
+        if refused is not None:
+            return _finish(said, refused=refused)
+        site = self._site
+        lines = list(said)
+        for pattern, sharing in site.by_path.entries:
+            refused = standing_verdict(site, claim, score, sharing).action.refuses
+            if written(pattern.text) == _EVERYTHING:
+                return _finish(lines, refused=refused)
+            lines.append(Line(not refused, written(pattern.text)))
+        return _finish(lines, refused=standing_verdict(site, claim, score).action.refuses)
 
 
 def unsaid_rules(site: SitePolicy, catalogue: Catalogue) -> tuple[str, ...]:
@@ -147,8 +182,19 @@ def _paths_of(settled: Condition | bool) -> Iterator[str]:
 
 
 def written(pattern: str) -> str:
-    """A pattern as robots.txt needs it: what would end the line or begin a comment is percent-encoded."""
-    return quote(pattern, safe="/*$?=&%+,;:@!()'~-._[]|")
+    """A pattern as robots.txt needs it, meaning what it means here.
+
+    Escapes are undone and made anew, since paths are compared without them; what would end the line or begin a comment
+    is escaped, and so is a star that is a letter. Stars that change nothing are left out: each counts as an octet.
+    """
+    anchored = pattern.endswith("$")
+    path, mark, query = pattern.removesuffix("$").partition("?")
+    literal = "*".join(quote(unquote(piece), safe=_LETTERS) for piece in path.split("*"))
+    whole = re.sub(r"\*{2,}", "*", literal + mark + quote(query, safe=_LETTERS + "*?%"))
+    if anchored:
+        return whole + "$"
+    whole = whole.rstrip("*") or "/"
+    return whole[:-1] + "%24" if whole.endswith("$") else whole
 
 
 def host_key(site: SitePolicy, host: str) -> tuple[bool, ...]:

@@ -60,6 +60,8 @@ def _broken_lines(lines: Iterable[Line]) -> Iterator[Note]:
         if line.meaning is Meaning.OTHER:
             if fault := _unknown(line):
                 yield Note(line.number, fault)
+        elif line.meaning is Meaning.SITEMAP and not line.value.startswith(("https://", "http://")):
+            yield Note(line.number, f"`{line.value}` is no sitemap to crawlers: write its whole address")
         elif line.is_rule and line.value and not line.value.startswith(("/", "*")):
             yield Note(line.number, f"`{line.value}` matches nothing: a path begins with /")
         elif line.meaning is Meaning.AGENT and not _PRODUCT_TOKEN.fullmatch(line.value):
@@ -67,6 +69,8 @@ def _broken_lines(lines: Iterable[Line]) -> Iterator[Note]:
 
 
 def _unknown(line: Line) -> str | None:
+    if line.google is not Meaning.OTHER and ":" not in line.text.partition("#")[0]:
+        return f"no colon: only Google reads the line; write `{line.google.value.title()}: {line.value}`"
     if line.google is not Meaning.OTHER:
         return f"`{line.key}` is read as {line.google.value} by Google alone; write `{line.google.value.title()}:`"
     if ":" not in line.text.partition("#")[0]:

@@ -19,9 +19,11 @@ def deciding_line(robots: RobotsText, token: str, target: str) -> Line | None:
     """
     if target.partition("?")[0] == _ROBOTS_TXT:
         return None
-    compared = comparable(target)
-    matching = [line for line in robots.rules_for(token) if line.value and _matches(line.value, compared)]
-    return max(matching, key=lambda line: (len(comparable(line.value)), line.meaning is Meaning.ALLOW), default=None)
+    # A star or dollar of a path is a letter, which a pattern can only write with its escape (RFC 9309 §2.2.3).
+    compared = comparable(target).replace("*", "%2A").replace("$", "%24")
+    rules = [(comparable(line.value), line) for line in robots.rules_for(token) if line.value]
+    matching = [(len(text), line.meaning is Meaning.ALLOW, line) for text, line in rules if _matches(text, compared)]
+    return max(matching, key=lambda found: found[:2])[2] if matching else None
 
 
 def is_allowed(robots: RobotsText, token: str, target: str) -> bool:
@@ -49,6 +51,6 @@ def _normal_escape(match: re.Match[str]) -> str:
 
 
 def _matches(pattern: str, compared: str) -> bool:
-    pattern = comparable(pattern)
     anchored = pattern.endswith("$")
-    return Glob(tuple(pattern.removesuffix("$").split("*")), anchored).matches(compared)
+    literal = pattern.removesuffix("$").replace("$", "%24")
+    return Glob(tuple(literal.split("*")), anchored).matches(compared)

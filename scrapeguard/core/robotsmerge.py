@@ -33,8 +33,15 @@ class Statements(NamedTuple):
 
 
 SILENT = Statements()
-MAX_PADDED = 128 * 1024
-"""Octets to which the optional lines of one group may be made longer."""
+# Who reads which other group before that for everybody, by the documentation of Google and Apple.
+_HEEDS = {
+    "googlebot-image": "googlebot",
+    "googlebot-news": "googlebot",
+    "googlebot-video": "googlebot",
+    "google-inspectiontool": "googlebot",
+    "storebot-google": "googlebot",
+    "applebot": "googlebot",
+}
 _REFUSED = (ToldLine(False, "/"),)
 _RULES = (Meaning.ALLOW, Meaning.DISALLOW)
 
@@ -45,11 +52,9 @@ class _Told:
     def __init__(self, own: RobotsText, told: Iterable[ToldGroup]) -> None:
         self.lines: dict[str, tuple[ToldLine, ...]] = {}
         self.spelling: dict[str, str] = {}
-        self.optional: dict[str, int] = {}
         for group in told:
             for token in group.tokens:
                 self._tell(token, group.lines)
-                self.optional[token.lower()] = group.optional
         if everybody := self.lines.get(EVERYBODY):
             for line in own.lines:
                 if line.meaning is Meaning.AGENT and line.token not in self.lines:
@@ -97,12 +102,11 @@ def _conditional(own: RobotsText, tells: _Told, statements: Statements) -> list[
     alike: dict[tuple[tuple[ToldLine, ...], tuple[int, ...]], list[str]] = {}
     for token, lines in tells.lines.items():
         if lines != _REFUSED or token == EVERYBODY:
-            alike.setdefault((lines, own.groups_for(token)), []).append(token)
+            alike.setdefault((lines, own.groups_for(_heeded(own, token))), []).append(token)
     shared: dict[tuple[str, ...], list[str]] = {}
     for (lines, _), tokens in alike.items():
-        base = own.rules_for(tokens[0])
-        ours = _beside(lines, base, tells.optional.get(tokens[0], 0))
-        shared.setdefault((*(line.text for line in base), *ours), []).extend(tokens)
+        base = own.rules_for(_heeded(own, tokens[0]))
+        shared.setdefault((*(line.text for line in base), *_beside(lines, base)), []).extend(tokens)
     parts = []
     for rules, tokens in shared.items():
         heads = [f"User-agent: {tells.spelling[token]}" for token in sorted(tokens)]
@@ -110,14 +114,16 @@ def _conditional(own: RobotsText, tells: _Told, statements: Statements) -> list[
     return parts
 
 
-def _beside(lines: tuple[ToldLine, ...], base: Sequence[Line], optional: int) -> list[str]:
-    """Our lines for a group that begins with the base rules, each long enough for what it must win against.
+def _heeded(own: RobotsText, token: str) -> str:
+    """The token whose groups a robot heeds where none is addressed to it."""
+    other = _HEEDS.get(token, "")
+    return token if own.names(token) or not own.names(other) else other
 
-    Of the optional ones, which come first, as many are left out as would make the group too large by that.
-    """
+
+def _beside(lines: tuple[ToldLine, ...], base: Sequence[Line]) -> list[str]:
+    """Our lines for a group that begins with the base rules, each long enough for what it must win against."""
     theirs = [ToldLine(line.meaning is Meaning.ALLOW, line.value) for line in base if line.value]
     longest = max((len(rule.pattern) for rule in theirs if rule.allowed), default=-1)
-    lines = lines[max(0, min(optional, len(lines) - MAX_PADDED // (longest + 2))) :]
     kept = [line for line in lines if not (line.allowed and _closed_by(theirs, line.pattern))]
     exceptions = [line.pattern for line in kept if line.allowed]
     above = [rule for rule in theirs if any(_reaches_into(rule, pattern) for pattern in exceptions)]

@@ -53,6 +53,12 @@ class PathSharing:
         return f"sharing.{self.pattern.text}"
 
 
+def strictest_of(said: Iterable[PathSharing | None]) -> PathSharing | None:
+    """Of what is said of the forms of one path, what allows the least; None where nothing is said."""
+    found = [one for one in said if one is not None]
+    return min(found, key=lambda one: (not one.private, sum(one.sharing.values())), default=None)
+
+
 class RefusedPaths:
     """The paths whose authors refuse AI, as the app named them. Compared by identity.
 

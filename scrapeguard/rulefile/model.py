@@ -24,7 +24,7 @@ from scrapeguard.core.conditions import (
 )
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import ForwardedField
-from scrapeguard.core.glob import PathPattern, path_fault
+from scrapeguard.core.glob import Glob, PathPattern, path_fault
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.rules import Rule
 from scrapeguard.core.signals import SIGNALS
@@ -98,6 +98,9 @@ class SharingOfPath:
     def read(self, node: Node, problems: Problems) -> dict[str, bool] | None:
         if not isinstance(node, Mapping):
             return self._word.read(node, problems)
+        if not node.entries:
+            problems.add(node.place, "expected allow, deny, private, or a mapping that says something, found nothing")
+            return None
         values = self._record.read(node, problems)
         opened = [key for key in ("train", "ai-use") if values and values.get("private") and values.get(key)]
         if opened:
@@ -110,12 +113,28 @@ class SharingOfPath:
         return {"anyOf": [self._word.schema(), self._record.schema()]}
 
 
+class PathsShared:
+    """What is said of paths, by their patterns, of which no two may mean the same."""
+
+    _map = MapOf(_PATH, SharingOfPath(), "^/")
+
+    def read(self, node: Node, problems: Problems) -> dict[str, dict[str, bool]] | None:
+        read = self._map.read(node, problems)
+        first: dict[Glob, str] = {}
+        for text in read or ():
+            other = first.setdefault(PathPattern(text).glob, text)
+            if other != text and isinstance(node, Mapping):
+                problems.add(node.entries[text].place, f"`{text}` means the same as `{other}`; keep one")
+        return read
+
+    def schema(self) -> Schema:
+        return self._map.schema()
+
+
 _SHARING = Record(
     {
         **_USES,
-        "paths": Field(
-            MapOf(_PATH, SharingOfPath(), "^/"), "what is said of single paths; the longest pattern that matches counts"
-        ),
+        "paths": Field(PathsShared(), "what is said of single paths; the longest pattern that matches counts"),
     }
 )
 

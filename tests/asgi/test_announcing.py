@@ -12,6 +12,7 @@ from scrapeguard.asgi.announcing import Announcer
 from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.asgi.refusal import RefusalPages
 from scrapeguard.core.address import NETWORK_WORDS
+from scrapeguard.core.aipref import preferences
 from scrapeguard.core.decision import Mode
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.policy import Policy, Refusal, SitePolicy
@@ -50,9 +51,12 @@ def site(tmp_path, *, reservation=None):
     return Starlette(routes=[Route(path, handler) for path, handler in paths.items()])
 
 
-def ask(app, path, method="GET", **headers):
+BASES = ("http://a.example", "https://a.example", "https://b.example")
+
+
+def ask(app, path, method="GET", base="http://h", **headers):
     async def ask_one():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://h") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base) as client:
             return await client.request(method, path, headers=headers)
 
     return asyncio.run(ask_one())
@@ -117,16 +121,19 @@ def test_our_policy_does_not_go_with_their_reservation():
 @pytest.mark.parametrize(
     ("theirs", "sent"),
     [
-        ([b"train-ai=y"], b"train-ai=n, ai-use=n"),
+        ([b"train-ai=y"], b"train-ai=y, train-ai=n, ai-use=n"),
         ([b"search=n, train-ai=n"], b"search=n, train-ai=n, ai-use=n"),
-        ([b"train-ai=y", b"search=n"], b"train-ai=n, search=n, ai-use=n"),
+        ([b"train-ai=y", b"search=n"], b"train-ai=y, search=n, train-ai=n, ai-use=n"),
         ([b"not a dictionary,,"], b"train-ai=n, ai-use=n"),
+        # What is not ours to change stays as it is.
+        ([b"later=n, ai-use=n;x=1, train-ai=n"], b"later=n, ai-use=n;x=1, train-ai=n"),
     ],
 )
 def test_the_stricter_is_sent_where_the_owner_wants_it(theirs, sent):
     announcer = Announcer(HEADERS, PAGES, tighten=True)
     said = values(announcer, b"content-usage", *((b"Content-Usage", value) for value in theirs))
     assert said == [sent]
+    assert preferences(sent.decode())["train-ai"] is preferences(sent.decode())["ai-use"] is False
 
 
 @pytest.mark.parametrize(("theirs", "ours", "sent"), [(b"0", b"1", b"1"), (b"1", b"0", b"1"), (b"x", b"0", b"0")])
@@ -205,13 +212,58 @@ OWN_LICENSE = '<?xml version="1.0"?><rsl xmlns="https://rslstandard.org/rsl"></r
 
 @pytest.mark.parametrize(
     ("own", "kept"),
-    [(OWN_LICENSE, True), ("<html>not found</html>", False), ("", False)],
+    [(OWN_LICENSE, True), ("<licence>of our software</licence>", True), ("<html>not found</html>", False), ("", False)],
 )
-def test_an_own_licence_of_the_app_stays(guard, own, kept):
-    app = Starlette(routes=[Route("/license.xml", lambda request: PlainTextResponse(own))])
-    text = ask(GuardMiddleware(app, guard), "/license.xml").text
-    assert (text == own) is kept
-    assert ("ai-all" in text) is not kept
+def test_whatever_the_app_has_as_its_licence_stays(guard, own, kept):
+    app = Starlette(routes=[Route("/license.xml", lambda request: Response(own, media_type="text/xml"))])
+    response = ask(GuardMiddleware(app, guard), "/license.xml", **{"user-agent": "GPTBot"})
+    assert response.status_code == 200
+    assert (response.text == own) is kept
+    assert ("ai-all" in response.text) is not kept
+    assert response.headers["content-type"] == ("text/xml" if kept else "application/rsl+xml")
+
+
+def test_a_licence_of_ours_at_an_address_of_the_owners(catalogue, tmp_path):
+    rules = "version: 1\nextends: default\nopt-out: {rsl-license: 'https://me.example/license.xml'}\n"
+    (tmp_path / "rules.yaml").write_text(rules)
+    guarded = GuardMiddleware(site(tmp_path), Guard(load_policy(tmp_path / "rules.yaml", catalogue=catalogue)))
+    assert ask(guarded, "/file").headers["link"].startswith("<https://me.example/license.xml>")
+    assert "ai-all" in ask(guarded, "/license.xml").text
+
+
+def test_each_site_and_scheme_has_its_own_address(guard, tmp_path):
+    guarded = GuardMiddleware(site(tmp_path), guard)
+    links = {ask(guarded, "/file", base=base).headers["link"].partition(">")[0] for base in BASES}
+    licences = {ask(guarded, "/robots.txt", base=base).text.partition("\n")[0] for base in BASES}
+    assert links == {f"<{base}/license.xml" for base in BASES}
+    assert licences == {f"License: {base}/license.xml" for base in BASES}
+
+
+def test_a_host_without_end_is_kept_nowhere(guard, tmp_path):
+    guarded = GuardMiddleware(site(tmp_path), guard)
+    for path in ("/file", "/robots.txt"):
+        for number in range(3):
+            assert ask(guarded, path, host=f"{number}{'x' * 10_000}").status_code == 200
+    kept = [*guarded._announcements._voices._young, *guarded._files["/robots.txt"]._entries._young]
+    assert not [key for key in kept if any(isinstance(part, str) and len(part) > 300 for part in key)]
+
+
+def test_a_path_that_an_app_may_read_in_two_ways_says_the_stricter(catalogue, tmp_path):
+    (tmp_path / "rules.yaml").write_text(PATHS)
+    guarded = GuardMiddleware(site(tmp_path), Guard(load_policy(tmp_path / "rules.yaml", catalogue=catalogue)))
+    response = raw_headers(guarded, "/stream/../file")
+    assert response[b"x-robots-tag"] == b"noai, noimageai, noindex"
+
+
+def raw_headers(app, path):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
+    asyncio.run(app({**scope, "headers": [(b"host", b"h")], "client": None}, None, send))
+    return dict(sent[0]["headers"])
 
 
 def test_where_nothing_is_enforced_nothing_is_said(catalogue, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 
 import httpx
@@ -12,10 +13,11 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from scrapeguard.app import ScrapeGuard
-from scrapeguard.asgi import background
+from scrapeguard.asgi import background, refusedpaths
 from scrapeguard.asgi.background import Background
-from scrapeguard.asgi.refusedpaths import MAX_PATHS, RefusedPathsJob
+from scrapeguard.asgi.refusedpaths import MAX_PATHS, MAX_WILDCARDS, RefusedPathsJob
 from scrapeguard.core.decision import Action, Mode
+from scrapeguard.core.robotsfile import MAX_SIZE
 from scrapeguard.core.sharing import RefusedPaths
 from scrapeguard.guard import Guard
 from scrapeguard.rulefile.load import load_policy
@@ -139,7 +141,7 @@ def test_a_refusal_in_the_name_of_an_author_is_an_event_with_its_reference(polic
     assert event.decision.agent.name == "Claude-User"
 
 
-def _exchange(app, path="/", spec_version="2.4", messages=None):
+def _exchange(app, path="/", spec_version="2.4", method="GET"):
     sent = []
 
     async def receive():
@@ -151,7 +153,7 @@ def _exchange(app, path="/", spec_version="2.4", messages=None):
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": spec_version},
-        "method": "GET",
+        "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
@@ -244,7 +246,7 @@ def test_named_paths_are_refused_announced_and_in_robots_txt(policy):
 
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [("/one", "returned one text"), ([1], "which is no text"), (None, "not iterable")],
+    [("/one", "returned one text"), (None, "not iterable")],
 )
 def test_a_source_that_is_mistaken_changes_nothing(answer, message, caplog):
     published = []
@@ -254,7 +256,9 @@ def test_a_source_that_is_mistaken_changes_nothing(answer, message, caplog):
 
     async def run():
         job = RefusedPathsJob(source, published.append, every=1)
-        await Background([job]).start_and_wait()
+        beside = Background([job])
+        await beside.start_and_wait()
+        await beside.stop()
 
     asyncio.run(run())
     assert published == []
@@ -266,7 +270,7 @@ def test_what_is_no_pattern_is_told_once_and_the_rest_counts(caplog):
     published = []
 
     async def source():
-        return ["/a", "b", "/c//d", "/e"]
+        return ["/a", "b", 5, "/c//d", "/" + "x" * 3000, "/e"]
 
     async def run():
         job = RefusedPathsJob(source, published.append, every=1)
@@ -277,7 +281,7 @@ def test_what_is_no_pattern_is_told_once_and_the_rest_counts(caplog):
     (paths,) = published
     assert paths.patterns == ("/a", "/e")
     [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert record.getMessage() == "2 refused paths are ignored, such as 'b': begin it with /"
+    assert record.getMessage() == "refused paths that are ignored: 4, such as 'b': begin it with /"
 
 
 def test_there_is_a_most_of_paths(caplog):
@@ -290,7 +294,229 @@ def test_there_is_a_most_of_paths(caplog):
     assert len(published[0].patterns) == MAX_PATHS
     assert published[0].covers("/7")
     assert not published[0].covers(f"/{MAX_PATHS}")
-    assert "those after the first 100000 are ignored" in caplog.text
+    assert "more than 100000 refused paths" in caplog.text
+
+
+def test_patterns_that_are_tried_one_by_one_are_few(caplog):
+    published = []
+
+    async def source():
+        return [f"/*/by-{number}/" for number in range(MAX_WILDCARDS + 5)] + ["/@ada/*", "/@bob/*$"]
+
+    asyncio.run(RefusedPathsJob(source, published.append, every=1).run_once())
+    assert len(published[0].patterns) == MAX_WILDCARDS + 2
+    assert "refused paths that are ignored: 5" in caplog.text
+
+
+def test_a_name_is_no_wildcard():
+    paths = RefusedPaths(["/@%2A/", "/@a%2Fb/"])
+    assert paths.covers("/@*/x")
+    assert not paths.covers("/@ada/")
+    assert paths.covers("/@a/b/")
+
+
+@pytest.mark.parametrize("source", [["/a"], 5])
+def test_what_is_no_function_is_found_at_once(policy, source):
+    with pytest.raises(TypeError, match="must be a coroutine function"):
+        ScrapeGuard(site(), policy(), refused_paths=source)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (lambda: ["/a"], "must be a coroutine function"),
+        (lambda: asyncio.sleep(60), "TimeoutError"),
+    ],
+)
+def test_a_source_that_cannot_be_waited_for_is_told(source, message, caplog, monkeypatch):
+    monkeypatch.setattr(refusedpaths, "LIMIT", 0.01)
+
+    async def run():
+        beside = Background([RefusedPathsJob(source, print, every=1)])
+        await beside.start_and_wait()
+        await beside.stop()
+
+    asyncio.run(run())
+    assert message in caplog.text
+
+
+def test_a_source_that_cancels_itself_is_asked_again(caplog):
+    asked, published = [], []
+
+    async def source():
+        asked.append(1)
+        if len(asked) == 1:
+            raise asyncio.CancelledError
+        return ["/a"]
+
+    async def run():
+        beside = Background([RefusedPathsJob(source, published.append, every=0.001)])
+        beside.start()
+        await _settled(lambda: published)
+        await beside.stop()
+
+    asyncio.run(run())
+    assert published
+    assert "cancelled itself" in caplog.text
+
+
+def test_what_fails_again_and_again_is_told_once(caplog):
+    rounds = []
+
+    async def source():
+        rounds.append(1)
+        raise OSError("down")
+
+    async def run():
+        beside = Background([RefusedPathsJob(source, print, every=0.001)])
+        beside.start()
+        await _settled(lambda: len(rounds) > 3)
+        await beside.stop()
+
+    asyncio.run(run())
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_work_begins_with_the_first_request_whatever_it_asks_for(policy):
+    asked = []
+
+    async def source():
+        asked.append(1)
+        return []
+
+    async def run():
+        app = ScrapeGuard(site(), policy(), refused_paths=source)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://h") as client:
+            await client.get("/robots.txt")
+        await _settled(lambda: asked)
+
+    asyncio.run(run())
+    assert asked
+
+
+def test_without_asyncio_the_guard_decides_all_the_same(caplog):
+    beside = Background([RefusedPathsJob(not_marked, print, every=1)])
+    beside.start()
+    beside.start()
+    assert caplog.text.count("there is no asyncio event loop") == 1
+
+
+def changing(policy, app, rounds):
+    """An app whose refused paths change with each round, and what robots.txt said in each."""
+
+    async def run():
+        guarded = ScrapeGuard(app, policy())
+        answers = []
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://h") as client:
+            for number in range(rounds):
+                guarded.guard.refused_paths = RefusedPaths([f"/@{number}/"])
+                answers.append(await client.get("/robots.txt"))
+        return guarded, answers
+
+    return asyncio.run(run())
+
+
+def test_a_change_of_mind_asks_the_app_for_nothing_and_keeps_nothing_of_before(policy):
+    asked = []
+
+    async def robots(request):
+        asked.append(1)
+        return PlainTextResponse("User-agent: *\nDisallow: /own\n", 503 if len(asked) > 1 else 200)
+
+    _, answers = changing(policy, Starlette(routes=[Route("/robots.txt", robots)]), 5)
+    assert asked == [1]
+    assert all("Disallow: /own\n" in answer.text for answer in answers)
+    assert [f"/@{number}/" in answer.text for number, answer in enumerate(answers)] == [True] * 5
+    assert "/@3/" not in answers[4].text
+    assert answers[0].headers["cache-control"] == "max-age=300"
+
+
+def test_refused_paths_of_before_are_forgotten(policy):
+    gone = []
+
+    class Watched(RefusedPaths):
+        def __del__(self):
+            gone.append(1)
+
+    async def run():
+        guarded = ScrapeGuard(site(), policy())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://h") as client:
+            for number in range(10):
+                guarded.guard.refused_paths = Watched([f"/@{number}/"])
+                await client.get("/robots.txt")
+
+    asyncio.run(run())
+    gc.collect()
+    assert len(gone) >= 9
+
+
+def test_what_authors_refuse_leaves_room_for_the_sites_own_rules(policy):
+    own = "User-agent: Googlebot\nDisallow: /private/\n" + f"User-agent: *\nAllow: /{'x' * 400}\n" * 200
+    app = Starlette(routes=[Route("/robots.txt", lambda request: PlainTextResponse(own))])
+
+    async def run():
+        guarded = ScrapeGuard(app, policy())
+        guarded.guard.refused_paths = RefusedPaths(f"/@{number:05}/" for number in range(50_000))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://h") as client:
+            return (await client.get("/robots.txt")).content
+
+    text = asyncio.run(run())
+    assert len(text) <= MAX_SIZE
+    assert b"Disallow: /private/" in text
+    assert b"/@00000/" in text
+
+
+def test_headers_that_can_be_read_once_arrive(policy):
+    async def app(scope, receive, send):
+        headers = ((name, b"v") for name in (b"content-type", b"set-cookie", b"x-scrapeguard-sharing"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    start, _ = _exchange(ScrapeGuard(app, policy()))
+    assert [name for name, _ in start["headers"]] == [b"content-type", b"set-cookie"]
+
+
+def test_head_is_refused_without_a_body(policy):
+    async def app(scope, receive, send):
+        scope["scrapeguard"].refuse_ai()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    start, body = _exchange(ScrapeGuard(app, policy()), method="HEAD")
+    assert (start["status"], body["body"]) == (403, b"")
+
+
+def test_a_failure_of_the_apps_own_is_raised_after_a_refusal_too(policy):
+    async def app(scope, receive, send):
+        scope["scrapeguard"].refuse_ai()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _exchange(ScrapeGuard(app, policy()))
+
+
+def test_an_app_that_gives_up_since_nobody_reads_has_not_failed(policy):
+    async def stream(send):
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+    async def app(scope, receive, send):
+        scope["scrapeguard"].refuse_ai()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(stream(send))
+        except* OSError as error:
+            raise RuntimeError("gone") from error
+
+    assert _exchange(ScrapeGuard(app, policy()), spec_version="2.10")[0]["status"] == 403
+
+
+def test_a_page_whose_author_refuses_is_not_sent_to_a_licence_that_permits(policy):
+    more = "sites: {h: {sharing: {paths: {/press/: deny}}}}\n"
+    for path, linked in {"/not_marked": True, "/by_header": False}.items():
+        assert ("link" in ask(ScrapeGuard(site(), policy(more)), path, FIREFOX).headers) is linked
 
 
 def test_the_paths_are_known_when_the_app_has_started_and_nobody_is_asked_after_it_has_ended(policy):

@@ -16,7 +16,7 @@ from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.robots import Group, Line
 from scrapeguard.core.robotsfile import MAX_SIZE, parse
 from scrapeguard.core.robotslint import lint
-from scrapeguard.core.robotsmerge import MAX_PADDED, Statements, merge
+from scrapeguard.core.robotsmerge import Statements, merge
 from scrapeguard.core.sharing import PathSharing, Use
 
 _SPEC = importlib.util.spec_from_file_location("reference_robots", Path(__file__).parents[1] / "reference_robots.py")
@@ -54,16 +54,14 @@ def test_a_file_is_merged(case):
         assert rfc_allows(merged, token, path) is allowed
 
 
-def test_optional_lines_give_way_where_an_own_rule_would_make_them_too_long():
-    optional = tuple(Line(False, f"/@{number:05}/") for number in range(5_000))
-    told = [Group(("CCBot",), (*optional, Line(False, "/closed")), len(optional))]
-    own = parse(f"User-agent: *\nAllow: /{'x' * 2_000}\n".encode())
-    merged = merge(own, told)
-    assert len(merged) < 2 * MAX_PADDED
-    assert not reference.allowed(merged, "CCBot", "/@04999/")
-    assert not reference.allowed(merged, "CCBot", "/closed/")
-    assert reference.allowed(merged, "CCBot", "/@00000/")
-    assert "/@00000/" in merge(parse(b"User-agent: *\nAllow: /x\n"), told)
+@pytest.mark.parametrize("token", ["Googlebot-Image", "Applebot"])
+def test_who_heeds_the_group_of_another_still_does(token):
+    own = "User-agent: Googlebot\nDisallow: /private-google/\n\nUser-agent: *\nDisallow: /admin/\n"
+    told = [Group((token, "OtherBot"), (Line(False, "/nosearch/"),))]
+    merged = merge(parse(own.encode()), told)
+    for path, allowed in {"/private-google/": False, "/admin/": True, "/nosearch/": False}.items():
+        assert reference.allowed(merged, token, path) is allowed
+        assert reference.allowed(merged, "OtherBot", path) is (path == "/private-google/")
 
 
 def test_a_merged_file_is_merged_into_itself():
@@ -255,6 +253,17 @@ Content-Usage: train-ai=n
         (3, "allows train-ai, which the policy denies; this line is served as it stands"),
         (5, "`train-ai=no` states no preference; write for example train-ai=n, ai-use=n"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Sitemap: /map.xml", "`/map.xml` is no sitemap to crawlers: write its whole address"),
+        ("Disallow /x", "no colon: only Google reads the line; write `Disallow: /x`"),
+    ],
+)
+def test_common_slips_are_told(line, message):
+    assert notes(f"User-agent: *\nDisallow: /a\n{line}\n") == [(3, message)]
 
 
 def test_a_good_file_gives_no_notes():
