@@ -15,9 +15,11 @@ from scrapeguard.asgi.background import Background, Job
 from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.types import ASGIApp
+from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.catalogue import Catalogue
 from scrapeguard.core.policy import Policy
 from scrapeguard.guard import Guard
+from scrapeguard.rulefile.browsers import load_engines
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.telemetry.events import EventLog, Recorder
 from scrapeguard.verification.lists import ListFolder, PublishedLists, default_folder, newest, packaged_lists
@@ -53,7 +55,7 @@ class ScrapeGuard(GuardMiddleware):
     ) -> None:
         policy = rules if isinstance(rules, Policy) else load_policy(rules)
         verification = Verification(policy, os.environ, fetch=fetch if policy.verification.refresh else None)
-        guard = Guard(policy, verifier=verification.verifier)
+        guard = Guard(policy, verifier=verification.verifier, browsers=BrowserHeaders(load_engines()))
         jobs: list[Job] = [*verification.jobs]
         if refused_paths is not None:
             jobs.append(

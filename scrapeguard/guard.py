@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from scrapeguard.core.browserheaders import BrowserHeaders
+from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.decision import Decision
 from scrapeguard.core.engine import decide, depends_on_path, refused_by_author
 from scrapeguard.core.facts import Facts, identity_of
@@ -30,17 +32,24 @@ class Guard:
         policy: what the owner allows.
         classifier: tells what a User-Agent claims; by default one over the catalogue of the policy.
         verifier: tells whether that is true; None to leave it a claim.
+        browsers: judges the headers of those who call themselves a browser; None to leave them alone.
     """
 
     def __init__(
-        self, policy: Policy, *, classifier: UserAgentClassifier | None = None, verifier: Verifier | None = None
+        self,
+        policy: Policy,
+        *,
+        classifier: UserAgentClassifier | None = None,
+        verifier: Verifier | None = None,
+        browsers: BrowserHeaders | None = None,
     ) -> None:
         self.policy = policy
         self._verifier = verifier
+        self._browsers = browsers
         self.refused_paths = NO_PATHS
         """The paths whose authors refuse AI; replaced as a whole when the app names others."""
         self._classifier = classifier or UserAgentClassifier(policy.catalogue)
-        self._standing: Recent[tuple[SitePolicy, Claim], Decision] = Recent(4096)
+        self._standing: Recent[tuple[SitePolicy, Claim, tuple[Evidence, ...]], Decision] = Recent(4096)
         self._checked_standing: Recent[tuple[SitePolicy, Claim, Identity], Decision] = Recent(4096)
 
     def assess(self, request: Request) -> Decision:
@@ -49,14 +58,19 @@ class Guard:
         claim = self._classifier.claim(request.user_agent)
         site = policy.site(request.host)
         client = policy.proxies.client(request) if policy.proxies.networks else request.peer
+        evidence = claim.evidence
+        if claim.purpose is Purpose.BROWSER and self._browsers is not None:
+            scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
+            evidence += self._browsers.evidence(request, scheme)
         refused = self.refused_paths
         if (site.rules or site.paths or refused.patterns) and depends_on_path(site, claim, refused):
-            return decide(policy, _facts(request, claim, self._identity(claim, client), client), refused)
+            facts = _facts(request, claim, self._identity(claim, client), client, evidence)
+            return decide(policy, facts, refused)
         # Where nothing but the claim counts, the same few claims come again and again.
-        standing = self._standing.get((site, claim))
+        standing = self._standing.get((site, claim, evidence))
         if standing is None:
-            standing = decide(policy, _facts(request, claim, identity_of(claim), None))
-            self._standing.put((site, claim), standing)
+            standing = decide(policy, _facts(request, claim, identity_of(claim), None, evidence))
+            self._standing.put((site, claim, evidence), standing)
         # Who is refused by the name it gives need not be proved a liar besides.
         if claim.agents and self._verifier is not None and not standing.action.refuses:
             standing = self._checked(site, request, claim, self._verifier.identity(claim, client))
@@ -72,7 +86,7 @@ class Guard:
         key = (site, claim, identity)
         standing = self._checked_standing.get(key)
         if standing is None:
-            standing = decide(self.policy, _facts(request, claim, identity, None))
+            standing = decide(self.policy, _facts(request, claim, identity, None, claim.evidence))
             self._checked_standing.put(key, standing)
         return standing
 
@@ -81,8 +95,9 @@ class Guard:
         return refused_by_author(decision, self._classifier.claim(request.user_agent))
 
 
-def _facts(request: Request, claim: Claim, identity: Identity, client: str | None) -> Facts:
-    evidence = claim.evidence
+def _facts(
+    request: Request, claim: Claim, identity: Identity, client: str | None, evidence: tuple[Evidence, ...]
+) -> Facts:
     if identity is Identity.SPOOFED:
         detail = f"calls itself {claim.name}; its address is none of {claim.operator or 'its operator'}'s"
         evidence = (*evidence, Evidence("spoofed-identity", detail))

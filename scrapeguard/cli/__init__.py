@@ -63,6 +63,7 @@ COMMANDS: dict[str, _Command] = {
             _argument("--path", default="/", metavar="PATH", help="its path and query (default: /)"),
             _argument("--method", default="GET", metavar="METHOD", help="its method (default: GET)"),
             _argument("--host", default="", metavar="HOST", help="its host"),
+            _argument("--scheme", choices=("http", "https"), default="http", help="how it came (default: http)"),
             _argument("--dns", action="store_true", help="ask reverse DNS whether the address is its agent's"),
             _argument(
                 "-H",

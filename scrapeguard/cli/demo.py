@@ -41,21 +41,29 @@ class _Row(NamedTuple):
     body: str
 
 
+def _chrome(platform: str, system: str, more: str = "") -> dict[str, str]:
+    """What Chrome sends when a person opens a page."""
+    return {
+        "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+        "Accept-Encoding": "gzip, deflate, br, zstd",
+        "Accept-Language": "en-GB,en;q=0.9",
+        "Sec-CH-UA": '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"',
+        "Sec-CH-UA-Platform": f'"{platform}"',
+        "Sec-Fetch-Dest": "document",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Site": "none",
+        "User-Agent": f"Mozilla/5.0 ({system}) {_CHROME}{more} Safari/537.36",
+    }
+
+
+_WINDOWS = "Windows NT 10.0; Win64; x64"
 _CLIENTS = (
+    _Client("Chrome on Windows", "/articles/tide-mill", _chrome("Windows", _WINDOWS)),
+    _Client("CUBOT phone", "/articles/allotments", _chrome("Android", "Linux; Android 13; CUBOT_X70", " Mobile")),
     _Client(
-        "Chrome on Windows",
+        "script posing as Chrome",
         "/articles/tide-mill",
-        {
-            "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
-            "Accept-Language": "en-GB,en;q=0.9",
-            "Sec-Fetch-Mode": "navigate",
-            "User-Agent": f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROME} Safari/537.36",
-        },
-    ),
-    _Client(
-        "CUBOT phone",
-        "/articles/allotments",
-        {"User-Agent": f"Mozilla/5.0 (Linux; Android 13; CUBOT_X70) {_CHROME} Mobile Safari/537.36"},
+        {"User-Agent": f"Mozilla/5.0 ({_WINDOWS}) {_CHROME} Safari/537.36", "Accept": "*/*"},
     ),
     _Client(
         "Googlebot",

@@ -11,11 +11,13 @@ from scrapeguard.app import Verification
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
+from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.decision import Decision, Mode
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.request import Request, canonical_target
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.guard import Guard
+from scrapeguard.rulefile.browsers import load_engines
 from scrapeguard.rulefile.faults import address_fault, header_fault, method_fault
 
 
@@ -28,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     if policy is None:
         return FOUND_PROBLEMS
     verification = Verification(policy, os.environ, ask_dns=arguments.dns)
-    guard = Guard(policy, verifier=verification.verifier)
+    guard = Guard(policy, verifier=verification.verifier, browsers=BrowserHeaders(load_engines()))
     decision = guard.assess(request)
     if arguments.dns and verification.dns is not None and verification.dns.is_asked:
         asyncio.run(verification.dns.run_once())
@@ -63,6 +65,7 @@ def _request(arguments: argparse.Namespace) -> Request | None:
         headers=[(name, value) for name, value in headers],
         user_agent=arguments.user_agent,
         host=arguments.host,
+        scheme=arguments.scheme,
         peer=arguments.ip,
     )
 

@@ -22,6 +22,13 @@ SIGNALS: dict[str, Signal] = {
     "no-user-agent": Signal(10, "there is no User-Agent, or nothing in it that could be read"),
     "spoofed-identity": Signal(100, "the User-Agent names an agent whose operator does not vouch for the address"),
     "fabricated-user-agent": Signal(40, "the User-Agent names a browser version that was never released"),
+    "no-accept-language": Signal(30, "a page is opened without Accept-Language, which the browser named sends"),
+    "no-compression": Signal(20, "a page is opened without gzip in Accept-Encoding, which the browser named sends"),
+    "no-sec-fetch": Signal(45, "a page is opened without Sec-Fetch-*, which the browser named sends"),
+    "incomplete-sec-fetch": Signal(45, "some of Sec-Fetch-* are there and some are not, which no browser does"),
+    "no-client-hints": Signal(45, "a page is opened without Sec-CH-UA, which the browser named sends"),
+    "foreign-client-hints": Signal(60, "Sec-CH-UA speaks of another browser than the User-Agent"),
+    "headless-browser": Signal(60, "the User-Agent names a browser that runs without a window"),
 }
 
 

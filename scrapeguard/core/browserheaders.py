@@ -1,0 +1,144 @@
+"""Whether a request comes with what the browser that it names would send: a sign for each header that does not fit.
+
+Only the opening of a page is judged. What scripts, workers and extensions fetch lacks some of these headers in real
+browsers, and so does everything over plain http to another machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from scrapeguard.core.pages import is_asset
+from scrapeguard.core.recent import Recent
+from scrapeguard.core.request import Request
+from scrapeguard.core.signals import Evidence
+
+_LOOKED_AT = (
+    b"accept-language",
+    b"accept-encoding",
+    b"sec-fetch-site",
+    b"sec-fetch-mode",
+    b"sec-fetch-dest",
+    b"sec-ch-ua",
+    b"sec-ch-ua-platform",
+)
+_FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
+_MAX_REMEMBERED = 4096
+_MAX_LENGTH = 1024
+# What the User-Agent says where the platform hint says this; Android and others say what they like.
+_PLATFORMS = {b'"Windows"': "windows", b'"macOS"': "mac os", b'"Linux"': "linux", b'"Android"': "android"}
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A browser engine: how it is known, and what it sends. `sends` gives the first version that sends a header."""
+
+    name: str
+    match: str
+    sends: Mapping[str, int]
+    holds: str = ""
+    unless: tuple[str, ...] = ()
+    never: frozenset[str] = frozenset()
+    _version: re.Pattern[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_version", re.compile(re.escape(self.match) + r"(\d{1,4})"))
+
+    def version(self, user_agent: str) -> int | None:
+        """The version that a User-Agent names; None where it names another engine, or an exception."""
+        found = self._version.search(user_agent)
+        if found is None or self.holds not in user_agent or any(word in user_agent for word in self.unless):
+            return None
+        return int(found[1])
+
+
+class BrowserHeaders:
+    """Judges the headers of those who call themselves a browser; each set of them is judged once and remembered.
+
+    Args:
+        engines: those that are known; the first counts that a User-Agent names.
+    """
+
+    def __init__(self, engines: Iterable[Engine]) -> None:
+        self._engines = tuple(engines)
+        self._judged: Recent[tuple[object, ...], tuple[Evidence, ...]] = Recent(_MAX_REMEMBERED)
+
+    def evidence(self, request: Request, scheme: str) -> tuple[Evidence, ...]:
+        """The signs on a request that names a browser; none where it is no opening of a page.
+
+        Args:
+            request: what was asked for.
+            scheme: `https` or `http`, as the client used it.
+        """
+        if request.method != "GET":
+            return ()
+        # The whole as a dict is faster than the few that matter.
+        sent = dict(request.headers)
+        mode = sent.get(b"sec-fetch-mode")
+        if is_asset(request.path) if mode is None else mode != b"navigate":
+            return ()
+        secure = scheme == "https" or is_local(request.host)
+        key = (request.user_agent, secure, *map(sent.get, _LOOKED_AT))
+        known = self._judged.get(key)
+        if known is None:
+            known = self._judge(request.user_agent or b"", sent, secure=secure)
+            if sum(len(part) for part in key if isinstance(part, bytes)) <= _MAX_LENGTH:
+                self._judged.put(key, known)
+        return known
+
+    def _judge(self, user_agent: bytes, sent: Mapping[bytes, bytes], *, secure: bool) -> tuple[Evidence, ...]:
+        text = user_agent.decode("latin-1")
+        named = ((engine, engine.version(text)) for engine in self._engines if engine.match in text)
+        engine, version = next(named, (None, None))
+        if engine is None or version is None:
+            return ()
+        found = [*_missing(engine, version, sent, secure=secure), *_contradictions(engine, version, text, sent)]
+        if "HeadlessChrome/" in text:
+            found.append(Evidence("headless-browser", "names a browser without a window"))
+        return tuple(found)
+
+
+def _missing(engine: Engine, version: int, sent: Mapping[bytes, bytes], *, secure: bool) -> Iterable[Evidence]:
+    def expected(header: str) -> bool:
+        return version >= engine.sends.get(header, 1 << 16)
+
+    what = f"{engine.name} {version}"
+    if expected("accept-language") and b"accept-language" not in sent:
+        yield Evidence("no-accept-language", f"{what} without Accept-Language")
+    if expected("gzip") and b"gzip" not in sent.get(b"accept-encoding", b""):
+        yield Evidence("no-compression", f"{what} without gzip in Accept-Encoding")
+    there = [name for name in _FETCH if name in sent]
+    if there and len(there) < len(_FETCH):
+        yield Evidence("incomplete-sec-fetch", f"{what} with some of Sec-Fetch-* alone")
+    if not secure:
+        return
+    if expected("sec-fetch") and not there:
+        yield Evidence("no-sec-fetch", f"{what} without Sec-Fetch-*")
+    if expected("sec-ch-ua") and b"sec-ch-ua" not in sent:
+        yield Evidence("no-client-hints", f"{what} without Sec-CH-UA")
+
+
+def _contradictions(engine: Engine, version: int, text: str, sent: Mapping[bytes, bytes]) -> Iterable[Evidence]:
+    hints = sent.get(b"sec-ch-ua")
+    if hints is None:
+        return
+    if "sec-ch-ua" in engine.never:
+        yield Evidence("foreign-client-hints", f"{engine.name} with Sec-CH-UA, which it does not send")
+        return
+    versions = [int(number) for number in re.findall(rb'"Chrom(?:ium|e)"; ?v="(\d{1,4})"', hints)]
+    if versions and version not in versions:
+        yield Evidence("foreign-client-hints", "Sec-CH-UA names another version than the User-Agent")
+    platform = _PLATFORMS.get(sent.get(b"sec-ch-ua-platform", b""))
+    if platform and platform not in text.lower():
+        yield Evidence("foreign-client-hints", "Sec-CH-UA-Platform names another platform than the User-Agent")
+
+
+def is_local(host: str) -> bool:
+    """Whether browsers take this host for their own machine (W3C Secure Contexts §3.1)."""
+    name = host.lower()
+    if name.startswith(("127.", "[::1]")):
+        return True
+    name = name.partition(":")[0]
+    return name == "localhost" or name.endswith(".localhost")

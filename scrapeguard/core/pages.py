@@ -1,0 +1,14 @@
+"""What a path is: a page to be read, or part of one."""
+
+from __future__ import annotations
+
+_ASSETS = frozenset(
+    "css js mjs map json png jpg jpeg gif webp avif svg ico bmp woff woff2 ttf otf eot mp3 mp4 webm ogg wav m4a wasm "
+    "webmanifest".split()
+)
+
+
+def is_asset(path: str) -> bool:
+    """Whether a path ends like a style, script, picture, font or sound."""
+    name = path.rpartition("/")[2]
+    return "." in name and name.rpartition(".")[2].lower() in _ASSETS
