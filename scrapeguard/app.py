@@ -17,6 +17,7 @@ from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.types import ASGIApp
 from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.catalogue import Catalogue
+from scrapeguard.core.history import History
 from scrapeguard.core.policy import Policy
 from scrapeguard.guard import Guard
 from scrapeguard.rulefile.browsers import load_engines
@@ -55,7 +56,9 @@ class ScrapeGuard(GuardMiddleware):
     ) -> None:
         policy = rules if isinstance(rules, Policy) else load_policy(rules)
         verification = Verification(policy, os.environ, fetch=fetch if policy.verification.refresh else None)
-        guard = Guard(policy, verifier=verification.verifier, browsers=BrowserHeaders(load_engines()))
+        guard = Guard(
+            policy, verifier=verification.verifier, browsers=BrowserHeaders(load_engines()), history=History()
+        )
         jobs: list[Job] = [*verification.jobs]
         if refused_paths is not None:
             jobs.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from scrapeguard.core.browserheaders import BrowserHeaders
@@ -9,6 +11,7 @@ from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.decision import Decision
 from scrapeguard.core.engine import decide, depends_on_path, refused_by_author
 from scrapeguard.core.facts import Facts, identity_of
+from scrapeguard.core.history import History
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy
 from scrapeguard.core.recent import Recent
@@ -33,6 +36,8 @@ class Guard:
         classifier: tells what a User-Agent claims; by default one over the catalogue of the policy.
         verifier: tells whether that is true; None to leave it a claim.
         browsers: judges the headers of those who call themselves a browser; None to leave them alone.
+        history: remembers what these did before; None to forget.
+        monotonic: seconds that never go back.
     """
 
     def __init__(
@@ -42,10 +47,15 @@ class Guard:
         classifier: UserAgentClassifier | None = None,
         verifier: Verifier | None = None,
         browsers: BrowserHeaders | None = None,
+        history: History | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
         self._verifier = verifier
         self._browsers = browsers
+        self.history = history
+        self._looks_closer = browsers is not None or history is not None
+        self._monotonic = monotonic
         self.refused_paths = NO_PATHS
         """The paths whose authors refuse AI; replaced as a whole when the app names others."""
         self._classifier = classifier or UserAgentClassifier(policy.catalogue)
@@ -59,9 +69,8 @@ class Guard:
         site = policy.site(request.host)
         client = policy.proxies.client(request) if policy.proxies.networks else request.peer
         evidence = claim.evidence
-        if claim.purpose is Purpose.BROWSER and self._browsers is not None:
-            scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
-            evidence += self._browsers.evidence(request, scheme)
+        if claim.purpose is Purpose.BROWSER and self._looks_closer:
+            evidence += self._behaviour(request, client)
         refused = self.refused_paths
         if (site.rules or site.paths or refused.patterns) and depends_on_path(site, claim, refused):
             facts = _facts(request, claim, self._identity(claim, client), client, evidence)
@@ -75,6 +84,19 @@ class Guard:
         if claim.agents and self._verifier is not None and not standing.action.refuses:
             standing = self._checked(site, request, claim, self._verifier.identity(claim, client))
         return standing.for_client(client)
+
+    def _behaviour(self, request: Request, client: str | None) -> tuple[Evidence, ...]:
+        """What is odd about somebody who names a browser."""
+        found: tuple[Evidence, ...] = ()
+        # The whole as a dict is faster than the few that matter.
+        sent = dict(request.headers)
+        if self._browsers is not None:
+            proxies = self.policy.proxies
+            scheme = proxies.scheme(request) if proxies.networks else request.scheme
+            found = self._browsers.evidence(request, sent, scheme)
+        if self.history is not None and client is not None:
+            found += self.history.note(request, sent, client, self._monotonic())
+        return found
 
     def _identity(self, claim: Claim, client: str | None) -> Identity:
         if self._verifier is None or not claim.agents:

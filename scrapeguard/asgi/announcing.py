@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from scrapeguard.asgi.refusal import RefusalPages
 from scrapeguard.core.aipref import is_readable, preferences, strictest, written
@@ -42,6 +43,8 @@ class Announcer:
         self.pages = pages
         self._tighten = tighten
         self._names = frozenset(name for name, _ in headers)
+        self.curious = True
+        """Whether somebody may want to see the beginning of a page."""
 
     def added(self, theirs: Sequence[tuple[bytes, bytes]], present: Collection[bytes]) -> Pairs:
         """Their headers and ours.
@@ -134,6 +137,19 @@ class Announcements:
             if len(request.host) <= MAX_HOST:
                 self._voices.put(key, voice)
         return voice
+
+    def watcher(
+        self, voice: Announcer, request: Request, headers: Mapping[bytes, bytes]
+    ) -> Callable[[bytes], None] | None:
+        """Who wants to see the beginning of an answer, to know whether the site has styles; soon nobody does."""
+        history = self._guard.history
+        if history is None or not history.is_curious(request.host):
+            voice.curious = False
+            return None
+        media_type = headers.get(b"content-type", b"")
+        if b"content-encoding" in headers or request.method != "GET" or not history.can_tell(media_type):
+            return None
+        return partial(history.saw, request.host, media_type)
 
     def misunderstood(self, word: bytes) -> None:
         """Say once that the app said something to us that means nothing."""

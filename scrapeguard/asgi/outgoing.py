@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.responders import Response
@@ -28,7 +28,7 @@ class Outgoing:
         send: to the client.
     """
 
-    __slots__ = ("_announcements", "_decision", "_refusal", "_request", "_scope", "_send", "refused")
+    __slots__ = ("_announcements", "_decision", "_refusal", "_request", "_scope", "_sees", "_send", "refused")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Outgoing:
         self._decision: Decision = scope["scrapeguard"]
         self._scope = scope
         self._send = send
+        self._sees: Callable[[bytes], None] | None = None
         self.refused = False
         """Whether the client got a refusal in place of what the app sends."""
 
@@ -53,6 +54,9 @@ class Outgoing:
             return self._swallow(message)
         if message["type"] in _HEADS:
             return self._head(message)
+        if self._sees is not None:
+            self._sees(message.get("body", b""))
+            self._sees = None
         return self._send(message)
 
     def _head(self, message: Message) -> Awaitable[None]:
@@ -61,9 +65,9 @@ class Outgoing:
         if type(headers) is not list:
             headers = list(headers)
         # A dict is the fastest way to the names, which ASGI wants in lower case, and which do not always come so.
-        names: Collection[bytes] = dict(headers)
+        names: Mapping[bytes, bytes] = dict(headers)
         if not b"".join(names).islower():
-            names = {name.lower() for name in names}
+            names = {name.lower(): value for name, value in headers}
         refused = self._decision.ai_refused
         if SHARING in names:
             refused = self._denies(headers) or refused
@@ -72,7 +76,10 @@ class Outgoing:
             if refused and (response := self._refusal(self._request, self._decision)) is not None:
                 self.refused = True
                 return self._refuse(response)
-            headers = self._announcements.of_page(self._request, refused=refused).added(headers, names)
+            voice = self._announcements.of_page(self._request, refused=refused)
+            if voice.curious and message["status"] == 200:
+                self._sees = self._announcements.watcher(voice, self._request, names)
+            headers = voice.added(headers, names)
         # A copy, since an app may send the same message again.
         return self._send({**message, "headers": headers})
 

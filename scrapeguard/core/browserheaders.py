@@ -65,17 +65,16 @@ class BrowserHeaders:
         self._engines = tuple(engines)
         self._judged: Recent[tuple[object, ...], tuple[Evidence, ...]] = Recent(_MAX_REMEMBERED)
 
-    def evidence(self, request: Request, scheme: str) -> tuple[Evidence, ...]:
+    def evidence(self, request: Request, sent: Mapping[bytes, bytes], scheme: str) -> tuple[Evidence, ...]:
         """The signs on a request that names a browser; none where it is no opening of a page.
 
         Args:
             request: what was asked for.
+            sent: its headers by name.
             scheme: `https` or `http`, as the client used it.
         """
         if request.method != "GET":
             return ()
-        # The whole as a dict is faster than the few that matter.
-        sent = dict(request.headers)
         mode = sent.get(b"sec-fetch-mode")
         if is_asset(request.path) if mode is None else mode != b"navigate":
             return ()

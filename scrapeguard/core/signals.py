@@ -28,6 +28,10 @@ SIGNALS: dict[str, Signal] = {
     "incomplete-sec-fetch": Signal(45, "some of Sec-Fetch-* are there and some are not, which no browser does"),
     "no-client-hints": Signal(45, "a page is opened without Sec-CH-UA, which the browser named sends"),
     "foreign-client-hints": Signal(60, "Sec-CH-UA speaks of another browser than the User-Agent"),
+    "no-styles": Signal(70, "pages are opened, and nothing of the styles and scripts that the site has for them"),
+    "always-typed": Signal(30, "page after page comes as if its address had been typed (Sec-Fetch-Site: none)"),
+    "many-pages-a-minute": Signal(40, "more pages a minute than people read, though an office behind one address may"),
+    "many-pages-an-hour": Signal(40, "more different pages an hour than most people read"),
     "headless-browser": Signal(60, "the User-Agent names a browser that runs without a window"),
 }
 
