@@ -12,7 +12,8 @@ from scrapeguard.cli import COMMANDS, main
 from scrapeguard.core.decision import Action
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.rulefile.load import load_policy
-from scrapeguard.rulefile.model import CONDITIONS, RuleFile
+from scrapeguard.rulefile.model import RuleFile
+from scrapeguard.rulefile.when import CONDITIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

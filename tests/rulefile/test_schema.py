@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from scrapeguard.rulefile.load import packaged_rules
-from scrapeguard.rulefile.model import CONDITIONS, RuleFile
+from scrapeguard.rulefile.model import RuleFile
+from scrapeguard.rulefile.when import CONDITIONS
 
 CORPUS = Path(__file__).parents[1] / "corpora" / "policies"
 SHIPPED = packaged_rules().with_name("rules.schema.json")
