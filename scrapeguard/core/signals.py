@@ -30,8 +30,8 @@ SIGNALS: dict[str, Signal] = {
     "foreign-client-hints": Signal(60, "Sec-CH-UA speaks of another browser than the User-Agent"),
     "no-styles": Signal(70, "pages are opened, and nothing of the styles and scripts that the site has for them"),
     "always-typed": Signal(30, "page after page comes as if its address had been typed (Sec-Fetch-Site: none)"),
-    "many-pages-a-minute": Signal(40, "more pages a minute than people read, though an office behind one address may"),
-    "many-pages-an-hour": Signal(40, "more different pages an hour than most people read"),
+    "many-pages-a-minute": Signal(40, "more pages a minute than people read, and nothing that belongs to them"),
+    "many-pages-an-hour": Signal(40, "more different pages an hour than people read, and nothing that belongs to them"),
     "headless-browser": Signal(60, "the User-Agent names a browser that runs without a window"),
 }
 

@@ -169,14 +169,12 @@ def test_the_same_page_again_is_not_another():
     assert found == set()
 
 
-def test_a_power_user_and_an_office_stay_below_the_refusal():
+def test_a_power_user_and_an_office_read_as_much_as_they_like():
     visit = Visit()
     visit.get("/site.css", headers={})
-    worst = 0
     for number in range(400):
-        found = visit.get(f"/{number % 250}", after=0.5, headers=TYPED if number % 4 == 0 else CLICKED)
-        worst = max(worst, sum(SIGNALS[signal].weight for signal in found))
-    assert 0 < worst < 100
+        found = visit.get(f"/{number % 250}", after=0.3, headers=TYPED if number % 4 == 0 else CLICKED)
+        assert found == set()
 
 
 @pytest.mark.parametrize("pause", [IDLE + 1, WINDOW + 1])
