@@ -85,7 +85,7 @@ class Verification:
         self.folder = ListFolder(Path(said.folder) if said.folder else default_folder(environment))
         lists = PublishedLists(newest(packaged_lists(), self.folder.read()))
         self.dns = ReverseDns(SystemDns(), monotonic=time.monotonic) if said.dns and ask_dns else None
-        self.verifier = AddressVerifier(lists, dns=self.dns, clock=time.time, private_is_known=bool(policy.proxies))
+        self.verifier = AddressVerifier(lists, dns=self.dns, clock=time.time)
         self.refresh = RefreshJob(
             list_urls(policy.catalogue),
             lists,

@@ -73,7 +73,7 @@ class Guard:
             evidence += self._behaviour(request, client)
         refused = self.refused_paths
         if (site.rules or site.paths or refused.patterns) and depends_on_path(site, claim, refused):
-            facts = _facts(request, claim, self._identity(claim, client), client, evidence)
+            facts = _facts(request, claim, self._identity(request, claim, client), client, evidence)
             return decide(policy, facts, refused)
         # Where nothing but the claim counts, the same few claims come again and again.
         standing = self._standing.get((site, claim, evidence))
@@ -82,7 +82,7 @@ class Guard:
             self._standing.put((site, claim, evidence), standing)
         # Who is refused by the name it gives need not be proved a liar besides.
         if claim.agents and self._verifier is not None and not standing.action.refuses:
-            standing = self._checked(site, request, claim, self._verifier.identity(claim, client))
+            standing = self._checked(site, request, claim, self._identity(request, claim, client))
         return standing.for_client(client)
 
     def _behaviour(self, request: Request, client: str | None) -> tuple[Evidence, ...]:
@@ -98,10 +98,14 @@ class Guard:
             found += self.history.note(request, sent, client, self._monotonic())
         return found
 
-    def _identity(self, claim: Claim, client: str | None) -> Identity:
+    def _identity(self, request: Request, claim: Claim, client: str | None) -> Identity:
         if self._verifier is None or not claim.agents:
             return identity_of(claim)
-        return self._verifier.identity(claim, client)
+        identity = self._verifier.identity(claim, client)
+        if identity is Identity.SPOOFED and not self.policy.proxies.knows_all_hops(request):
+            # The address is a proxy's, perhaps: no ground to call anybody a liar.
+            return Identity.CLAIMED
+        return identity
 
     def _checked(self, site: SitePolicy, request: Request, claim: Claim, identity: Identity) -> Decision:
         """The decision where nothing but the claim counts, and whether it is true."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from scrapeguard.asgi.refusal import RefusalPages
 from scrapeguard.core.aipref import is_readable, preferences, strictest, written
@@ -44,7 +43,7 @@ class Announcer:
         self._tighten = tighten
         self._names = frozenset(name for name, _ in headers)
         self.curious = True
-        """Whether somebody may want to see the beginning of a page."""
+        """Whether it is not known yet that the site answers with styles."""
 
     def added(self, theirs: Sequence[tuple[bytes, bytes]], present: Collection[bytes]) -> Pairs:
         """Their headers and ours.
@@ -138,18 +137,13 @@ class Announcements:
                 self._voices.put(key, voice)
         return voice
 
-    def watcher(
-        self, voice: Announcer, request: Request, headers: Mapping[bytes, bytes]
-    ) -> Callable[[bytes], None] | None:
-        """Who wants to see the beginning of an answer, to know whether the site has styles; soon nobody does."""
+    def look(self, voice: Announcer, request: Request, headers: Mapping[bytes, bytes]) -> None:
+        """Take notice of styles that the site answers with, until it is known that it does."""
         history = self._guard.history
         if history is None or not history.is_curious(request.host):
             voice.curious = False
-            return None
-        media_type = headers.get(b"content-type", b"")
-        if b"content-encoding" in headers or request.method != "GET" or not history.can_tell(media_type):
-            return None
-        return partial(history.saw, request.host, media_type)
+        elif history.is_style(headers.get(b"content-type", b"")):
+            history.served(request.host)
 
     def misunderstood(self, word: bytes) -> None:
         """Say once that the app said something to us that means nothing."""

@@ -28,7 +28,7 @@ class Outgoing:
         send: to the client.
     """
 
-    __slots__ = ("_announcements", "_decision", "_refusal", "_request", "_scope", "_sees", "_send", "refused")
+    __slots__ = ("_announcements", "_decision", "_refusal", "_request", "_scope", "_send", "refused")
 
     def __init__(
         self,
@@ -44,7 +44,6 @@ class Outgoing:
         self._decision: Decision = scope["scrapeguard"]
         self._scope = scope
         self._send = send
-        self._sees: Callable[[bytes], None] | None = None
         self.refused = False
         """Whether the client got a refusal in place of what the app sends."""
 
@@ -54,9 +53,6 @@ class Outgoing:
             return self._swallow(message)
         if message["type"] in _HEADS:
             return self._head(message)
-        if self._sees is not None:
-            self._sees(message.get("body", b""))
-            self._sees = None
         return self._send(message)
 
     def _head(self, message: Message) -> Awaitable[None]:
@@ -78,7 +74,7 @@ class Outgoing:
                 return self._refuse(response)
             voice = self._announcements.of_page(self._request, refused=refused)
             if voice.curious and message["status"] == 200:
-                self._sees = self._announcements.watcher(voice, self._request, names)
+                self._announcements.look(voice, self._request, names)
             headers = voice.added(headers, names)
         # A copy, since an app may send the same message again.
         return self._send({**message, "headers": headers})

@@ -27,16 +27,23 @@ NETWORK_WORDS: dict[str, tuple[Network, ...]] = {
 """Words that stand for networks: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291."""
 
 
+_NAT64 = int(IPv6Address("64:ff9b::")) >> 32
+"""The prefix behind which IPv6 networks show IPv4 clients (RFC 6052 §2.1)."""
+
+
 def parse_address(text: str | None) -> Address | None:
-    """The address in a text, None where there is none; a zone is dropped, IPv4-mapped IPv6 becomes IPv4."""
+    """The address in a text, None where there is none; a zone is dropped; IPv4 inside IPv6 becomes IPv4."""
     if not text:
         return None
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return address.ipv4_mapped
+        if int(address) >> 32 == _NAT64:
+            return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
 
 

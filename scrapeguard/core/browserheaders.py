@@ -25,6 +25,8 @@ _LOOKED_AT = (
     b"sec-ch-ua-platform",
 )
 _FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
+# What a socket begins with, and what a download manager sends for the browser.
+_NO_PAGE = frozenset({b"sec-websocket-key", b"upgrade", b"range"})
 _MAX_REMEMBERED = 4096
 _MAX_LENGTH = 1024
 # What the User-Agent says where the platform hint says this; Android and others say what they like.
@@ -78,6 +80,8 @@ class BrowserHeaders:
         mode = sent.get(b"sec-fetch-mode")
         if is_asset(request.path) if mode is None else mode != b"navigate":
             return ()
+        if not _NO_PAGE.isdisjoint(sent):
+            return ()
         secure = scheme == "https" or is_local(request.host)
         key = (request.user_agent, secure, *map(sent.get, _LOOKED_AT))
         known = self._judged.get(key)
@@ -114,8 +118,9 @@ def _missing(engine: Engine, version: int, sent: Mapping[bytes, bytes], *, secur
     if not secure:
         return
     if expected("sec-fetch") and not there:
+        # Who takes Sec-* away takes the hints too: that is one sign, not two.
         yield Evidence("no-sec-fetch", f"{what} without Sec-Fetch-*")
-    if expected("sec-ch-ua") and b"sec-ch-ua" not in sent:
+    elif expected("sec-ch-ua") and b"sec-ch-ua" not in sent:
         yield Evidence("no-client-hints", f"{what} without Sec-CH-UA")
 
 
@@ -126,11 +131,11 @@ def _contradictions(engine: Engine, version: int, text: str, sent: Mapping[bytes
     if "sec-ch-ua" in engine.never:
         yield Evidence("foreign-client-hints", f"{engine.name} with Sec-CH-UA, which it does not send")
         return
+    platform = _PLATFORMS.get(sent.get(b"sec-ch-ua-platform", b""))
     versions = [int(number) for number in re.findall(rb'"Chrom(?:ium|e)"; ?v="(\d{1,4})"', hints)]
     if versions and version not in versions:
         yield Evidence("foreign-client-hints", "Sec-CH-UA names another version than the User-Agent")
-    platform = _PLATFORMS.get(sent.get(b"sec-ch-ua-platform", b""))
-    if platform and platform not in text.lower():
+    elif platform and platform not in text.lower():
         yield Evidence("foreign-client-hints", "Sec-CH-UA-Platform names another platform than the User-Agent")
 
 

@@ -19,6 +19,8 @@ from scrapeguard.core.address import Address, Network, NetworkMap, parse_address
 from scrapeguard.core.request import Request
 
 _MAX_HOPS = 64
+_TOLD_BY_NETWORKS = frozenset({b"cf-connecting-ip", b"true-client-ip", b"fastly-client-ip"})
+_TOLD_BY_PROXIES = _TOLD_BY_NETWORKS | {b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip"}
 _MAX_LENGTH = 8192
 
 
@@ -96,6 +98,15 @@ class Proxies:
             if not trusted:
                 break
         return Walk(client, tuple(hops))
+
+    def knows_all_hops(self, request: Request) -> bool:
+        """Whether nothing in a request tells of proxies that are not trusted: then the client's address is its own."""
+        told = {name for name, _ in request.headers} & _TOLD_BY_PROXIES
+        if not self.networks or not self.trusts(parse_address(request.peer)):
+            return not told
+        lines = b",".join(value for name, value in request.headers if name == self._name)
+        elements = list(self._elements(lines.decode("latin-1")))
+        return len(self.walk(request).hops) > len(elements) and not told & _TOLD_BY_NETWORKS
 
     def scheme(self, request: Request) -> str:
         """`http` or `https`, as the client used it: by the word of the nearest proxy, if that is trusted.

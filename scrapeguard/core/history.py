@@ -1,13 +1,13 @@
 """What a client did before: whether it reads like a person who opens pages, or like a machine that takes them.
 
 Only those who name a browser are looked at, since only of them it is known what reading looks like. What is missing
-counts only where it could be there: styles only on sites that are known to have some. A client is an address, in IPv6
-its /64; what was long ago is forgotten.
+counts only where it could be there: styles only on sites that answer with some themselves. A client is an address, in
+IPv6 its /64, and what it calls itself; what was long ago is forgotten. All signs together do not reach the refusal: it
+takes something else besides.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from scrapeguard.core.address import parse_address
@@ -17,7 +17,7 @@ from scrapeguard.core.request import MAX_HOST, Request
 from scrapeguard.core.signals import Evidence
 
 MAX_CLIENTS = 20_000
-"""Clients in mind, in each of two generations (see `Recent`); each takes some 400 octets, 16 MB in all."""
+"""Clients in mind, in each of two generations (see `Recent`); each takes some 700 octets, 28 MB in all."""
 WINDOW = 3600.0
 """Seconds over which pages are counted."""
 IDLE = 1800.0
@@ -33,23 +33,19 @@ _MARKS_OF_DISTINCT_PAGES = 83
 # Each page marks one of 256 places: a hundred different ones mark 256 (1 - e^(-100/256)) of them, in 60 octets instead
 # of 8,000 (linear counting, Whang et al. 1990).
 _MAX_SITES = 1024
-_MAX_LOOKS = 20
 
 _STYLES = (".css", ".js", ".mjs")
 _STYLE_TYPES = (b"text/css", b"text/javascript", b"application/javascript")
-_RETURNING = frozenset({b"cookie", b"if-none-match", b"if-modified-since"})
+_CONDITIONAL = frozenset({b"if-none-match", b"if-modified-since"})
+_RETURNING = _CONDITIONAL | {b"cookie"}
+_SOCKET = frozenset({b"sec-websocket-key", b"upgrade"})
+_MAX_ADDRESS = 45
+_MAX_KEY = 1024
 
 _NO_STYLES = Evidence("no-styles", "three pages or more, and no style or script of the site with them")
 _ALWAYS_TYPED = Evidence("always-typed", "five pages or more in a row, each as if its address had been typed")
 _FAST = Evidence("many-pages-a-minute", "sixty pages or more within a minute")
 _BROAD = Evidence("many-pages-an-hour", "a hundred different pages or more within an hour")
-
-# A style or script by an address on the same site: not `//cdn.example/x.css`, nor one with a scheme.
-_LOCAL_PART = re.compile(
-    rb"<(?:link\b(?=[^>]{0,500}stylesheet)[^>]{0,500}?\bhref|script\b[^>]{0,500}?\bsrc)"
-    rb"\s{0,5}=\s{0,5}[\"']?(?!//|[a-z][a-z0-9+.-]{0,10}:|data:)[a-z0-9./?_%-]",
-    re.IGNORECASE,
-)
 
 
 class _Client:
@@ -73,9 +69,8 @@ class History:
     """
 
     def __init__(self, *, size: int = MAX_CLIENTS) -> None:
-        self._clients: Recent[str, _Client] = Recent(size)
+        self._clients: Recent[tuple[str, bytes | None, bytes | None], _Client] = Recent(size)
         self._with_styles: Recent[str, bool] = Recent(_MAX_SITES)
-        self._looks: Recent[str, int] = Recent(_MAX_SITES)
 
     def note(self, request: Request, sent: Mapping[bytes, bytes], client: str, now: float) -> tuple[Evidence, ...]:
         """Remember a request of somebody who names a browser, and say what is odd about the client so far.
@@ -86,16 +81,25 @@ class History:
             client: the address.
             now: seconds that never go back.
         """
-        key = client if ":" not in client else client_key(client)
+        if len(client) > _MAX_ADDRESS or not _SOCKET.isdisjoint(sent):
+            return ()
+        # Several people may share an address; what they send differs.
+        key = (client if ":" not in client else client_key(client), request.user_agent, sent.get(b"accept-language"))
         known = self._clients.get(key)
-        if known is None or now - known.last > IDLE or now - known.begun > WINDOW:
+        if known is None or now - known.last > IDLE:
             known = _Client(now, returning=not _RETURNING.isdisjoint(sent))
+            if sum(len(part) for part in key if part) <= _MAX_KEY:
+                self._clients.put(key, known)
+        elif now - known.begun > WINDOW:
+            # What was fetched an hour ago may still be in the cache.
+            known = _Client(now, returning=known.styles or known.returning)
             self._clients.put(key, known)
         known.last = now
+        known.returning = known.returning or not _CONDITIONAL.isdisjoint(sent)
         mode = sent.get(b"sec-fetch-mode")
         if "." in request.path and is_asset(request.path):
             known.styles = known.styles or request.path.endswith(_STYLES)
-        elif request.method == "GET" and (mode is None or mode == b"navigate"):
+        elif request.method == "GET" and _opens_page(mode, sent):
             known.pages += 1
             known.typed = known.typed + 1 if sent.get(b"sec-fetch-site") == b"none" else 0
             known.seen |= 1 << (hash((request.path, request.query)) & 255)
@@ -106,17 +110,14 @@ class History:
 
     def _odd(self, client: _Client, host: str, now: float) -> tuple[Evidence, ...]:
         found = []
-        # Who restores a session opens many pages before the first style is asked for; who has been here before may
-        # have the styles in its cache.
-        had_time = now - client.begun >= _TIME_FOR_STYLES or client.pages > _PAGES_AT_ONCE
-        if had_time and not (client.styles or client.returning) and self._with_styles.get(host):
-            found.append(_NO_STYLES)
         if client.typed >= _PAGES_TYPED:
             found.append(_ALWAYS_TYPED)
-        if client.styles:
-            # An office behind one address, or somebody who reads a lot. Their proxy may take headers out of what they
-            # send; many pages are nothing that speaks against them.
+        # Who has been here before may have the styles in its cache; who fetches them reads as much as it likes.
+        if client.styles or client.returning or not self._with_styles.get(host):
             return tuple(found)
+        # Who restores a session opens many pages before the first style is asked for.
+        if now - client.begun >= _TIME_FOR_STYLES or client.pages > _PAGES_AT_ONCE:
+            found.append(_NO_STYLES)
         if client.pages_this_minute >= _PAGES_A_MINUTE:
             found.append(_FAST)
         if client.pages >= _DISTINCT_PAGES and client.seen.bit_count() >= _MARKS_OF_DISTINCT_PAGES:
@@ -124,21 +125,22 @@ class History:
         return tuple(found)
 
     def is_curious(self, host: str) -> bool:
-        """Whether it is not known yet if the site of this host has styles; after the first few pages it is left so."""
-        if self._with_styles.get(host) is not None or len(host) > MAX_HOST:
-            return False
-        return (self._looks.get(host) or 0) < _MAX_LOOKS
+        """Whether it is not known yet that the site of this host answers with styles."""
+        return len(host) <= MAX_HOST and self._with_styles.get(host) is None
 
     @staticmethod
-    def can_tell(media_type: bytes) -> bool:
-        """Whether an answer of this kind tells whether the site has styles."""
-        return media_type.startswith((b"text/html", *_STYLE_TYPES))
+    def is_style(media_type: bytes) -> bool:
+        """Whether an answer of this kind is a style or script."""
+        return media_type.startswith(_STYLE_TYPES)
 
-    def saw(self, host: str, media_type: bytes, body: bytes) -> None:
-        """Look at the beginning of what the site answered: a style, or a page that asks for one."""
-        self._looks.put(host, (self._looks.get(host) or 0) + 1)
-        if media_type.startswith(_STYLE_TYPES) or _LOCAL_PART.search(body, 0, 65_536):
-            self._with_styles.put(host, True)
+    def served(self, host: str) -> None:
+        """The site itself has answered with a style or script: who takes none now could have had some."""
+        self._with_styles.put(host, True)
+
+
+def _opens_page(mode: bytes | None, sent: Mapping[bytes, bytes]) -> bool:
+    """Whether a page is opened, and not fetched by a script: where nothing says so, all browsers ask for HTML then."""
+    return mode == b"navigate" if mode is not None else b"text/html" in sent.get(b"accept", b"")
 
 
 def client_key(client: str) -> str:

@@ -16,6 +16,7 @@ MAX_ENTRIES = 100_000
 _LEAST_PREFIX = {4: 8, 6: 19}
 _NETWORK_KEYS = ("ipv4Prefix", "ipv6Prefix", "ip_prefix", "ipv6_prefix")
 _LIST_KEYS = ("prefixes", "ip_prefixes", "ipv6_prefixes")
+_FEW = 3
 TOO_WIDE = "wider than /8 (IPv4) or /19 (IPv6)"
 
 
@@ -42,6 +43,8 @@ def read_ranges(data: bytes, *, public: bool = True) -> Ranges:
     if len(data) > MAX_SIZE:
         raise ValueError(f"larger than {MAX_SIZE:,} octets")
     text = data.decode("utf-8-sig")
+    if text.lstrip().startswith("<"):
+        raise ValueError("it is a page")
     entries = _json_entries(json.loads(text)) if text.lstrip().startswith(("{", "[")) else _lines(text)
     networks: dict[Network, None] = {}
     rejected = []
@@ -62,6 +65,8 @@ def update_fault(new: Ranges, before: int) -> str | None:
         return "it holds no network"
     if wide := next((entry for entry, fault in new.rejected if fault == TOO_WIDE), None):
         return f"it holds {wide}, {TOO_WIDE}"
+    if len(new.rejected) > max(_FEW, len(new.networks)):
+        return f"{len(new.rejected)} of its entries are no networks"
     if len(new.networks) * 2 < before:
         return f"it shrank from {before} networks to {len(new.networks)}"
     return None

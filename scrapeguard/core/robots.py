@@ -28,6 +28,7 @@ from scrapeguard.core.conditions import (
 )
 from scrapeguard.core.engine import standing_verdict
 from scrapeguard.core.facts import Facts, View, identity_of
+from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.request import Request
 from scrapeguard.core.sharing import NO_PATHS, RefusedPaths
@@ -138,7 +139,7 @@ class _Lines:
 
     def _by_rules(self, claim: Claim) -> tuple[list[Line], bool | None]:
         """What the rules say, and whether one of them says it of all that remains."""
-        view = View(Facts(Request(host=self._host), claim, identity_of(claim)), 0)
+        view = View(Facts(Request(host=self._host), claim, _genuine(claim)), 0)
         lines: list[Line] = []
         for rule in self._site.rules:
             settled = settle(rule.when, view)
@@ -163,7 +164,7 @@ class _Lines:
 def unsaid_rules(site: SitePolicy, catalogue: Catalogue) -> tuple[str, ...]:
     """The rules that robots.txt cannot express, or only in part, for some agent."""
     claims = [ANY_BOT, *map(claim_of, catalogue.agents)]
-    views = [View(Facts(Request(), claim, identity_of(claim)), 0) for claim in claims]
+    views = [View(Facts(Request(), claim, _genuine(claim)), 0) for claim in claims]
     return tuple(rule.name for rule in site.rules if any(not _is_said(settle(rule.when, view)) for view in views))
 
 
@@ -245,6 +246,12 @@ def _settle_any(parts: list[Condition | bool]) -> Condition | bool:
     if all(isinstance(part, PathIs) for part in left):
         return PathIs(tuple(pattern for part in left if isinstance(part, PathIs) for pattern in part.patterns))
     return AnyOf(tuple(left))
+
+
+def _genuine(claim: Claim) -> Identity:
+    """How sure it is that a robot is who it says, once it has been checked: robots.txt is read by the true ones."""
+    checked = any(agent.verify.ranges or agent.verify.dns for agent in claim.agents)
+    return Identity.VERIFIED if checked else identity_of(claim)
 
 
 def claim_of(agent: Agent) -> Claim:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from scrapeguard.core.address import Address, Network, NetworkMap
 
-STALE = 30 * 86_400.0
+STALE = 2 * 86_400.0
 """Seconds after which a list proves nobody a liar any more; whom it holds is still believed."""
 
 

@@ -159,11 +159,14 @@ class RefreshJob:
 
     async def run_once(self) -> None:
         """Look at the disk; from the second round on at the network too, so that what lives shortly asks nobody."""
-        self._take(await in_thread(self._from_disk))
+        lists = self._lists
+        await in_thread(lambda: self._take(self._from_disk(), publish=False))
         if self._begun and self._fetch is not None:
             fetched = [await in_thread(partial(self._fetched, url)) for url in self._urls]
-            self._take([one for one in fetched if one is not None])
+            await in_thread(lambda: self._take([one for one in fetched if one is not None], publish=False))
         self._begun = True
+        if self._lists is not lists:
+            self._publish(self._lists)
 
     def fetch_all(self) -> list[Outcome]:
         """Fetch what is older than a day, one after the other, and keep it; for the command line."""
@@ -172,10 +175,11 @@ class RefreshJob:
         self._take([one.fresh for one in outcomes if one.fresh is not None])
         return outcomes
 
-    def _take(self, younger: list[PublishedList]) -> None:
+    def _take(self, younger: list[PublishedList], *, publish: bool = True) -> None:
         if younger:
             self._lists = self._lists.with_lists(younger)
-            self._publish(self._lists)
+            if publish:
+                self._publish(self._lists)
 
     def _from_disk(self) -> list[PublishedList]:
         at_hand = self._lists.by_url

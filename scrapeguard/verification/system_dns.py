@@ -39,8 +39,14 @@ class SystemDns:
         Raises:
             OSError: no name server answers.
         """
-        found = await asyncio.gather(self._ask(name + ".", "A"), self._ask(name + ".", "AAAA"))
-        return [address for addresses in found for address in addresses]
+        asked = (self._ask(name + ".", "A"), self._ask(name + ".", "AAAA"))
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        addresses = [address for answer in found if isinstance(answer, list) for address in answer]
+        failure = next((answer for answer in found if isinstance(answer, BaseException)), None)
+        # One kind that is answered may tell all there is to know.
+        if failure is not None and not addresses:
+            raise failure
+        return addresses
 
     async def _ask(self, name: str, kind: str) -> list[str]:
         if self._resolvers is None:

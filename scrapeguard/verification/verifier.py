@@ -21,8 +21,6 @@ class AddressVerifier:
         lists: the published lists; replaced when they are refreshed.
         dns: reverse DNS, None to do without.
         clock: seconds since the epoch.
-        private_is_known: whether a private address is a client's own, which it is where the owner has named the
-            proxies. Else it may be that of a proxy that nobody told us of, and proves nobody a liar.
     """
 
     def __init__(
@@ -31,18 +29,17 @@ class AddressVerifier:
         *,
         dns: ReverseDns | None,
         clock: Callable[[], float],
-        private_is_known: bool = False,
     ) -> None:
         self.lists = lists
         self._dns = dns
         self._clock = clock
-        self._private_is_known = private_is_known
 
     def identity(self, claim: Claim, client: str | None) -> Identity:
         """How sure it is that a client is the agent it names.
 
-        `spoofed` only where its operator lets others check it and the answer was no; a list that is missing or stale
-        and a name server that does not answer leave the claim what it is.
+        `spoofed` only where its operator lets others check it and the answer was no. A list that is missing or stale, a
+        name server that does not answer, a private address (a proxy's, that nobody told us of) and a name that others
+        use too leave the claim what it is.
         """
         agent = next((agent for agent in claim.agents if agent.verify.ranges or agent.verify.dns), None)
         address = parse_address(client) if agent is not None else None
@@ -52,17 +49,22 @@ class AddressVerifier:
         if listed:
             return Identity.VERIFIED
         identity = self._by_dns(agent, listed, address)
-        if identity is Identity.SPOOFED and not (address.is_global or self._private_is_known):
+        if identity is Identity.SPOOFED and (not address.is_global or _names_several(claim)):
             return Identity.CLAIMED
         return identity
 
     def _by_dns(self, agent: Agent, listed: bool | None, address: Address) -> Identity:
-        refuted = Identity.SPOOFED if listed is False else Identity.CLAIMED
-        if self._dns is None or not agent.verify.dns:
-            return refuted
-        answered, confirmed = self._dns.known(address, agent.verify.dns)
-        if not answered:
+        if not agent.verify.dns:
+            return Identity.SPOOFED if listed is False else Identity.CLAIMED
+        # Where an operator offers both, its lists lag behind its names: only these say no.
+        if self._dns is None:
             return Identity.CLAIMED
-        if confirmed is None:
-            return refuted
+        answered, confirmed = self._dns.known(address, agent.verify.dns)
+        if not answered or confirmed is None:
+            return Identity.CLAIMED
         return Identity.VERIFIED if confirmed else Identity.SPOOFED
+
+
+def _names_several(claim: Claim) -> bool:
+    """Whether agents of several operators are named, as phones do that fetch a preview themselves."""
+    return len({agent.operator for agent in claim.agents}) > 1

@@ -20,6 +20,13 @@ from starlette.middleware import Middleware
 from scrapeguard import ScrapeGuard, load_policy
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+# What Firefox sends beside its name when a person opens a page.
+OPENED = {
+    "accept-language": "en",
+    "sec-fetch-site": "none",
+    "sec-fetch-mode": "navigate",
+    "sec-fetch-dest": "document",
+}
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 GPTBOT = "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)"
 
@@ -64,7 +71,8 @@ class Site:
         async def ask():
             transport = httpx.ASGITransport(self.overheard)
             async with httpx.AsyncClient(transport=transport, base_url="http://site.test") as client:
-                return await client.request(method, path, headers={"user-agent": agent, **dict(headers)}, **options)
+                sent = {"user-agent": agent, **(OPENED if agent == BROWSER else {}), **dict(headers)}
+                return await client.request(method, path, headers=sent, **options)
 
         self.chunks.clear()
         return asyncio.run(ask())

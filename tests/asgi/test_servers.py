@@ -15,6 +15,13 @@ from websockets.sync.client import connect
 import scrapeguard
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+# What Firefox sends beside its name when a person opens a page.
+OPENED = {
+    "accept-language": "en",
+    "sec-fetch-site": "none",
+    "sec-fetch-mode": "navigate",
+    "sec-fetch-dest": "document",
+}
 GPTBOT = "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)"
 
 HERE = Path(__file__).parent
@@ -38,7 +45,8 @@ class Server(NamedTuple):
     client: httpx.Client
 
     def ask(self, path="/", *, agent=BROWSER, method="GET", headers=(), **options):
-        return self.client.request(method, path, headers={"user-agent": agent, **dict(headers)}, **options)
+        sent = {"user-agent": agent, **(OPENED if agent == BROWSER else {}), **dict(headers)}
+        return self.client.request(method, path, headers=sent, **options)
 
     def ask_raw(self, *lines, body=b""):
         """All that comes back until the server closes; the body is sent once the server asks for it."""
@@ -122,7 +130,7 @@ def test_a_request_without_user_agent_gets_the_page(server):
 
 
 def test_a_streamed_body_arrives_in_order(server):
-    with server.client.stream("GET", "/stream", headers={"user-agent": BROWSER}) as answer:
+    with server.client.stream("GET", "/stream", headers={"user-agent": BROWSER, **OPENED}) as answer:
         assert answer.status_code == 200
         assert b"".join(answer.iter_raw()) == b"one two three four five"
 

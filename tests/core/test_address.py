@@ -74,3 +74,8 @@ def test_the_words_stand_for_networks_that_nobody_routes():
     assert all(
         network.is_private or str(network) == "100.64.0.0/10" for word in NETWORK_WORDS.values() for network in word
     )
+
+
+def test_an_ipv4_client_behind_nat64_is_that_client():
+    assert str(parse_address("64:ff9b::c000:201")) == "192.0.2.1"
+    assert parse_address("64:ff9b:1::c000:201").version == 6

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scrapeguard.core.address import parse_address
 from scrapeguard.core.forwarded import ForwardedField, Proxies, Role
 from scrapeguard.core.request import Request
 
@@ -58,7 +59,7 @@ LINES = st.lists(st.text(alphabet='0123456789abcdef.:[]", ;=for_%', max_size=60)
 
 @given(st.ip_addresses(), FIELDS, LINES)
 def test_no_header_of_a_stranger_changes_who_it_is(address, field, lines):
-    mapped = getattr(address, "ipv4_mapped", None) or address
+    mapped = parse_address(str(address))
     if any(mapped in network for network in TRUSTED if network.version == mapped.version):
         return
     assert Proxies(TRUSTED, field).client(request(str(address), *lines, field=str(field))) == str(mapped)

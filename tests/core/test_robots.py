@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from protego import Protego
 
-from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
+from scrapeguard.core.catalogue import Agent, Catalogue, Purpose, Verification
 from scrapeguard.core.conditions import (
     AgentIs,
     AllOf,
@@ -231,3 +231,14 @@ def test_hosts_of_one_key_are_told_the_same():
     assert host_key(site, "a.example") == host_key(site, "b.example") != host_key(site, "h.example")
     assert groups(site, CATALOGUE, "a.example") == groups(site, CATALOGUE, "b.example")
     assert host_key(SitePolicy(CLOSED), "any.example") == ()
+
+
+def test_robots_txt_is_read_by_the_genuine_ones():
+    known = agent("Known", Purpose.SEARCH_ENGINE, "Gamma", verify=Verification(dns=(".known.example",)))
+    unproved = AllOf(
+        (PurposeIs(frozenset({Purpose.SEARCH_ENGINE})), Negation(IdentityIs(frozenset({Identity.VERIFIED}))))
+    )
+    site = SitePolicy(CLOSED, rules=(Rule("unproved", unproved, Action.BLOCK),))
+    text = render(site, Catalogue([known, *AGENTS]))
+    assert reference.allowed(text, "Known", "/")
+    assert not reference.allowed(text, "Searcher", "/")

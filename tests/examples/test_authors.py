@@ -15,6 +15,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CLAUDE_USER, GOOGLEBOT = "Claude-User/1.0", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+# What Firefox sends beside its name when a person opens a page.
+OPENED = {
+    "accept-language": "en",
+    "sec-fetch-site": "none",
+    "sec-fetch-mode": "navigate",
+    "sec-fetch-dest": "document",
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +46,7 @@ def address():
 
 
 def ask(address, path, agent):
-    return httpx.get(address + path, headers={"user-agent": agent})
+    return httpx.get(address + path, headers={"user-agent": agent, **(OPENED if agent == FIREFOX else {})})
 
 
 def until(true):

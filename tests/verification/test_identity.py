@@ -14,8 +14,10 @@ import yaml
 
 from scrapeguard.app import ScrapeGuard
 from scrapeguard.asgi.background import Background
+from scrapeguard.core.address import NETWORK_WORDS
 from scrapeguard.core.catalogue import Agent, Catalogue, Purpose, Verification
 from scrapeguard.core.decision import Action
+from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy, Threshold
 from scrapeguard.core.request import Request
@@ -191,7 +193,9 @@ YES, NO, SILENT, PENDING = Known(True, True), Known(True, False), Known(True, No
         (BOTH, INSIDE, NO, 0, "verified"),
         (BOTH, OUTSIDE, YES, 0, "verified"),
         (BOTH, OUTSIDE, PENDING, 0, "claimed"),
-        (BOTH, OUTSIDE, SILENT, 0, "spoofed"),
+        (BOTH, OUTSIDE, SILENT, 0, "claimed"),
+        (BOTH, OUTSIDE, None, 0, "claimed"),
+        (BOTH, OUTSIDE, NO, 0, "spoofed"),
         (BOTH, OUTSIDE, NO, STALE + 1, "spoofed"),
         (BOTH, OUTSIDE, SILENT, STALE + 1, "claimed"),
         (BARE, OUTSIDE, NO, 0, "claimed"),
@@ -209,9 +213,35 @@ def test_only_a_clear_no_makes_a_liar(agent, client, dns, age, identity):
     assert verifier.identity(claim, client) is Identity(identity)
 
 
-def test_where_the_proxies_are_known_a_private_address_is_the_clients():
-    verifier = AddressVerifier(PublishedLists([LIST]), dns=NO, clock=lambda: NOW, private_is_known=True)
-    assert verifier.identity(Claim(NAMED.purpose, "Named", (NAMED,)), "10.0.0.1") is Identity.SPOOFED
+def test_who_names_several_agents_may_be_a_phone_that_fetches_a_preview():
+    verifier = AddressVerifier(PublishedLists([LIST]), dns=NO, clock=lambda: NOW)
+    assert verifier.identity(Claim(LISTED.purpose, "Listed", (LISTED, BARE)), OUTSIDE) is Identity.CLAIMED
+    assert verifier.identity(Claim(LISTED.purpose, "Listed", (LISTED, BARE)), INSIDE) is Identity.VERIFIED
+
+
+PROXIES = Proxies(NETWORK_WORDS["loopback"])
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "headers", "refused"),
+    [
+        (None, OUTSIDE, {}, True),
+        (None, OUTSIDE, {"x-forwarded-for": INSIDE}, False),
+        (None, OUTSIDE, {"via": "1.1 cdn"}, False),
+        (None, OUTSIDE, {"cf-connecting-ip": INSIDE}, False),
+        (PROXIES, OUTSIDE, {}, True),
+        (PROXIES, OUTSIDE, {"x-forwarded-for": INSIDE}, False),
+        (PROXIES, "127.0.0.1", {"x-forwarded-for": OUTSIDE}, True),
+        (PROXIES, "127.0.0.1", {"x-forwarded-for": OUTSIDE, "via": "1.1 nginx"}, True),
+        # The walk ended at a proxy of a network that nobody named.
+        (PROXIES, "127.0.0.1", {"x-forwarded-for": f"{INSIDE}, {OUTSIDE}"}, False),
+        (PROXIES, "127.0.0.1", {"x-forwarded-for": OUTSIDE, "cf-connecting-ip": INSIDE}, False),
+    ],
+)
+def test_behind_a_proxy_that_nobody_named_there_are_no_liars(proxies, peer, headers, refused):
+    guard = guard_of(proxies=proxies)
+    decision = guard.assess(Request.of("/", user_agent="Listed/1.0", peer=peer, headers=headers))
+    assert decision.action.refuses is refused
 
 
 def test_who_names_nobody_has_no_identity():
@@ -223,10 +253,10 @@ def test_who_names_nobody_has_no_identity():
 SHARED = {Use.TRAIN: False, Use.AI_USE: False, Use.SEARCH: True}
 
 
-def guard_of(**more):
+def guard_of(proxies=None, dns=None, **more):
     site = SitePolicy(SHARED, thresholds=(Threshold(100, Action.BLOCK),), **more)
-    verifier = AddressVerifier(PublishedLists([LIST]), dns=None, clock=lambda: NOW)
-    return Guard(Policy(site, CATALOGUE), classifier=UserAgentClassifier(CATALOGUE), verifier=verifier)
+    verifier = AddressVerifier(PublishedLists([LIST]), dns=dns, clock=lambda: NOW)
+    return Guard(Policy(site, CATALOGUE, proxies=proxies), classifier=UserAgentClassifier(CATALOGUE), verifier=verifier)
 
 
 def test_a_liar_is_refused_and_the_decision_says_why():
@@ -241,7 +271,7 @@ def test_a_liar_is_refused_and_the_decision_says_why():
 
 @pytest.mark.parametrize("more", [{"by_name": {"Both": Action.ALLOW}}, {"by_operator": {"Beta": Action.OBSERVE}}])
 def test_what_an_agent_may_do_is_not_for_those_who_borrow_its_name(more):
-    guard = guard_of(**more)
+    guard = guard_of(dns=NO, **more)
     assert not guard.assess(Request.of("/", user_agent="Both/1.0", peer=INSIDE)).action.refuses
     assert guard.assess(Request.of("/", user_agent="Both/1.0", peer=OUTSIDE)).rule == "thresholds.100"
 

@@ -190,7 +190,8 @@ def test_a_list_is_fetched_and_asked_for_again_by_its_validator(operator):
     [
         ((500, b"", {}), "status 500"),
         ((404, PUBLIC, {}), "status 404"),
-        ((200, b"<html>not found</html>", {}), "it holds no network"),
+        ((200, b"<html>\n8.8.8.8\n8.8.4.4</html>", {}), "no list: it is a page"),
+        ((200, b"8.8.8.8\nthis\nis\nno\nlist\n", {}), "4 of its entries are no networks"),
         ((200, b'{"prefixes": [', {}), "no list"),
         ((200, b"[" * 100_000, {}), "no list"),
         ((200, b"\xff\xfe", {}), "no list"),
