@@ -26,7 +26,7 @@ _LOOKED_AT = (
 )
 _FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 # What a socket begins with, and what a download manager sends for the browser.
-_NO_PAGE = frozenset({b"sec-websocket-key", b"upgrade", b"range"})
+_NO_PAGE = (b"sec-websocket-key", b"upgrade", b"range")
 _MAX_REMEMBERED = 4096
 _MAX_LENGTH = 1024
 # What the User-Agent says where the platform hint says this; Android and others say what they like.
@@ -78,9 +78,9 @@ class BrowserHeaders:
         if request.method != "GET":
             return ()
         mode = sent.get(b"sec-fetch-mode")
-        if is_asset(request.path) if mode is None else mode != b"navigate":
-            return ()
-        if not _NO_PAGE.isdisjoint(sent):
+        if mode != b"navigate" and (
+            mode is not None or is_asset(request.path) or any(name in sent for name in _NO_PAGE)
+        ):
             return ()
         secure = scheme == "https" or is_local(request.host)
         key = (request.user_agent, secure, *map(sent.get, _LOOKED_AT))
@@ -101,6 +101,11 @@ class BrowserHeaders:
         if "HeadlessChrome/" in text:
             found.append(Evidence("headless-browser", "names a browser without a window"))
         return tuple(found)
+
+
+def _is_no_page(path: str, sent: Mapping[bytes, bytes]) -> bool:
+    """Whether something else than a page is asked for, where Sec-Fetch-Mode does not tell."""
+    return is_asset(path) or any(name in sent for name in _NO_PAGE)
 
 
 def _missing(engine: Engine, version: int, sent: Mapping[bytes, bytes], *, secure: bool) -> Iterable[Evidence]:

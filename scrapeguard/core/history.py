@@ -36,9 +36,6 @@ _MAX_SITES = 1024
 
 _STYLES = (".css", ".js", ".mjs")
 _STYLE_TYPES = (b"text/css", b"text/javascript", b"application/javascript")
-_CONDITIONAL = frozenset({b"if-none-match", b"if-modified-since"})
-_RETURNING = _CONDITIONAL | {b"cookie"}
-_SOCKET = frozenset({b"sec-websocket-key", b"upgrade"})
 _MAX_ADDRESS = 45
 _MAX_KEY = 1024
 
@@ -61,6 +58,10 @@ class _Client:
         self.seen = 0
 
 
+_Key = tuple[str, bytes | None, bytes | None]
+"""Address, User-Agent and Accept-Language."""
+
+
 class History:
     """Remembers what clients do, and says what is odd about it.
 
@@ -69,7 +70,7 @@ class History:
     """
 
     def __init__(self, *, size: int = MAX_CLIENTS) -> None:
-        self._clients: Recent[tuple[str, bytes | None, bytes | None], _Client] = Recent(size)
+        self._clients: Recent[_Key, _Client] = Recent(size)
         self._with_styles: Recent[str, bool] = Recent(_MAX_SITES)
 
     def note(self, request: Request, sent: Mapping[bytes, bytes], client: str, now: float) -> tuple[Evidence, ...]:
@@ -81,21 +82,14 @@ class History:
             client: the address.
             now: seconds that never go back.
         """
-        if len(client) > _MAX_ADDRESS or not _SOCKET.isdisjoint(sent):
+        if len(client) > _MAX_ADDRESS or b"upgrade" in sent or b"sec-websocket-key" in sent:
             return ()
         # Several people may share an address; what they send differs.
         key = (client if ":" not in client else client_key(client), request.user_agent, sent.get(b"accept-language"))
-        known = self._clients.get(key)
-        if known is None or now - known.last > IDLE:
-            known = _Client(now, returning=not _RETURNING.isdisjoint(sent))
-            if sum(len(part) for part in key if part) <= _MAX_KEY:
-                self._clients.put(key, known)
-        elif now - known.begun > WINDOW:
-            # What was fetched an hour ago may still be in the cache.
-            known = _Client(now, returning=known.styles or known.returning)
-            self._clients.put(key, known)
+        known = self._known(key, sent, now)
         known.last = now
-        known.returning = known.returning or not _CONDITIONAL.isdisjoint(sent)
+        if b"if-none-match" in sent or b"if-modified-since" in sent:
+            known.returning = True
         mode = sent.get(b"sec-fetch-mode")
         if "." in request.path and is_asset(request.path):
             known.styles = known.styles or request.path.endswith(_STYLES)
@@ -107,6 +101,18 @@ class History:
                 known.minute, known.pages_this_minute = now, 0
             known.pages_this_minute += 1
         return () if known.pages < _PAGES_WITHOUT_STYLES else self._odd(known, request.host, now)
+
+    def _known(self, key: _Key, sent: Mapping[bytes, bytes], now: float) -> _Client:
+        """What is remembered of a client; begun anew where that is long ago."""
+        known = self._clients.get(key)
+        if known is not None and now - known.last <= IDLE and now - known.begun <= WINDOW:
+            return known
+        # What was fetched an hour ago may still be in the cache.
+        reads_on = known is not None and now - known.last <= IDLE and (known.styles or known.returning)
+        fresh = _Client(now, returning=reads_on or b"cookie" in sent)
+        if sum(len(part) for part in key if part) <= _MAX_KEY:
+            self._clients.put(key, fresh)
+        return fresh
 
     def _odd(self, client: _Client, host: str, now: float) -> tuple[Evidence, ...]:
         found = []
