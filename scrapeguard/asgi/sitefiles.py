@@ -148,7 +148,7 @@ class SiteFile:
     def _made_for(self, subject: Subject, own: OwnFile | None) -> _Made:
         site = subject.site
         origin = _ORIGIN if subject.origin else ""
-        key = (site, host_key(site, subject.host), origin, None if own is None else id(own))
+        key = (site, host_key(site, subject.host), origin, own)
         made = self._made.get(key)
         if made is None or made.refused is not subject.refused:
             data = self._make(subject, origin, own)
@@ -197,8 +197,10 @@ def tdm_file(subject: Subject, _: str, own: OwnFile | None) -> bytes | OwnFile |
 
 def license_file(subject: Subject, _: str, own: OwnFile | None) -> bytes | OwnFile | None:
     """What the app has there, whatever it is; else our licence, if the site denies anything."""
-    has_own = own is not None and own.is_good and own.body and not own.is_html
-    return own if has_own else rsl_license(subject.site)
+    if own is None or not own.is_good or not own.body or own.is_html:
+        return rsl_license(subject.site)
+    # What was too large to be read whole is left to the app.
+    return own if len(own.body) <= MAX_SIZE else None
 
 
 def _is_json_list(body: bytes) -> bool:

@@ -16,6 +16,7 @@ from scrapeguard.core.aipref import preferences
 from scrapeguard.core.decision import Mode
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.policy import Policy, Refusal, SitePolicy
+from scrapeguard.core.robotsfile import MAX_SIZE
 from scrapeguard.core.sharing import Use
 from scrapeguard.guard import Guard
 from scrapeguard.rulefile.load import load_policy
@@ -304,3 +305,9 @@ def test_an_own_reservation_of_the_app_stays(guard, tmp_path, own, kept):
 def test_a_site_that_shares_all_leaves_the_path_to_its_app(catalogue, tmp_path):
     guarded = GuardMiddleware(site(tmp_path), Guard(Policy(SitePolicy(dict.fromkeys(Use, True)), catalogue)))
     assert ask(guarded, "/.well-known/tdmrep.json").status_code == 404
+
+
+def test_a_licence_of_the_app_that_is_too_large_to_keep_is_left_to_it(guard):
+    own = "<rsl>" + "x" * MAX_SIZE + "</rsl>"
+    app = Starlette(routes=[Route("/license.xml", lambda request: Response(own, media_type="text/xml"))])
+    assert ask(GuardMiddleware(app, guard), "/license.xml").text == own

@@ -228,3 +228,22 @@ def test_an_error_of_ours_still_serves_what_the_policy_says(guarded, monkeypatch
     assert "User-agent: GPTBot" in response.text
     assert app.errors == 1
     assert "could not be merged" in caplog.text
+
+
+def test_each_answer_of_the_app_is_merged_anew_however_many_came_before(guard):
+    """What was made of an answer that is forgotten must not be taken for what another comes to."""
+    now = [0.0]
+    answers = iter(range(3_000))
+    site = Site(lambda: PlainTextResponse(f"User-agent: *\nDisallow: /{next(answers)}/\n"))
+    app = GuardMiddleware(site.app, guard, monotonic=lambda: now[0])
+
+    async def run():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://h.example") as client:
+            for number in range(40):
+                text = (await client.get("/robots.txt")).text
+                assert f"Disallow: /{number}/\n" in text
+                app._files["/robots.txt"]._owned = type(app._files["/robots.txt"]._owned)(1)
+                now[0] += FRESH + 1
+
+    asyncio.run(run())
