@@ -78,9 +78,7 @@ class BrowserHeaders:
         if request.method != "GET":
             return ()
         mode = sent.get(b"sec-fetch-mode")
-        if mode != b"navigate" and (
-            mode is not None or is_asset(request.path) or any(name in sent for name in _NO_PAGE)
-        ):
+        if mode != b"navigate" and (mode is not None or _is_no_page(request.path, sent)):
             return ()
         secure = scheme == "https" or is_local(request.host)
         key = (request.user_agent, secure, *map(sent.get, _LOOKED_AT))

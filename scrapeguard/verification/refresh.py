@@ -160,10 +160,10 @@ class RefreshJob:
     async def run_once(self) -> None:
         """Look at the disk; from the second round on at the network too, so that what lives shortly asks nobody."""
         lists = self._lists
-        await in_thread(lambda: self._take(self._from_disk(), publish=False))
+        await in_thread(lambda: self._take(self._from_disk()))
         if self._begun and self._fetch is not None:
             fetched = [await in_thread(partial(self._fetched, url)) for url in self._urls]
-            await in_thread(lambda: self._take([one for one in fetched if one is not None], publish=False))
+            await in_thread(lambda: self._take([one for one in fetched if one is not None]))
         self._begun = True
         if self._lists is not lists:
             self._publish(self._lists)
@@ -173,13 +173,12 @@ class RefreshJob:
         self._take(self._from_disk())
         outcomes = [self._outcome(url) for url in self._urls]
         self._take([one.fresh for one in outcomes if one.fresh is not None])
+        self._publish(self._lists)
         return outcomes
 
-    def _take(self, younger: list[PublishedList], *, publish: bool = True) -> None:
+    def _take(self, younger: list[PublishedList]) -> None:
         if younger:
             self._lists = self._lists.with_lists(younger)
-            if publish:
-                self._publish(self._lists)
 
     def _from_disk(self) -> list[PublishedList]:
         at_hand = self._lists.by_url
