@@ -34,6 +34,7 @@ from scrapeguard import Decision, Guard, Request, ScrapeGuard
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.outgoing import Outgoing
 from scrapeguard.cli.demo_site import demo_site
+from scrapeguard.core.clients import ClientKey
 from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.policy import OptOut, Policy
 from scrapeguard.core.sharing import AI_USES, PathSharing, RefusedPaths, Use
@@ -136,9 +137,11 @@ def _crowded(policy: Policy) -> App:
     guarded = ScrapeGuard(demo_site(), policy, record=None)
     asked = Request.of("/", headers=CHROME)
     sent = dict(asked.headers)
-    if guarded.guard.history is not None:
+    behaviour = guarded.guard.behaviour
+    if behaviour is not None:
         for number in range(_CROWD):
-            guarded.guard.history.note(asked, sent, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
+            client = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+            behaviour.history.note(asked, sent, ClientKey.of(asked, sent, client), 0.0)
     return guarded
 
 

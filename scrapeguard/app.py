@@ -12,16 +12,27 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scrapeguard.asgi.background import Background, Job
+from scrapeguard.asgi.exchange import ExchangeJob
 from scrapeguard.asgi.middleware import GuardMiddleware
+from scrapeguard.asgi.passage import Passage
 from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.types import ASGIApp
+from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.catalogue import Catalogue
 from scrapeguard.core.history import History
-from scrapeguard.core.policy import Policy
+from scrapeguard.core.journal import Journal
+from scrapeguard.core.ledger import Ledger
+from scrapeguard.core.policy import EventPolicy, Policy
+from scrapeguard.core.tokens import Tokens
+from scrapeguard.core.traps import Traps
 from scrapeguard.guard import Guard
 from scrapeguard.rulefile.browsers import load_engines
 from scrapeguard.rulefile.load import load_policy
+from scrapeguard.secret import site_secret
+from scrapeguard.stores.choose import open_store
+from scrapeguard.stores.port import StoreError
+from scrapeguard.telemetry.addresses import ADDRESS_FORMS
 from scrapeguard.telemetry.events import EventLog, Recorder
 from scrapeguard.verification.lists import ListFolder, PublishedLists, default_folder, newest, packaged_lists
 from scrapeguard.verification.refresh import Fetch, RefreshJob, fetch
@@ -55,17 +66,70 @@ class ScrapeGuard(GuardMiddleware):
         **options: Any,
     ) -> None:
         policy = rules if isinstance(rules, Policy) else load_policy(rules)
+        secret = site_secret(policy.secret, os.environ)
         verification = Verification(policy, os.environ, fetch=fetch if policy.verification.refresh else None)
+        self._verification = verification
+        behaviour = new_behaviour(policy, secret)
         guard = Guard(
-            policy, verifier=verification.verifier, browsers=BrowserHeaders(load_engines()), history=History()
+            policy,
+            verifier=verification.verifier,
+            behaviour=behaviour,
+            monotonic=options.get("monotonic", time.monotonic),
         )
-        jobs: list[Job] = [*verification.jobs]
+        self._exchange = exchange_job(policy.store, guard, behaviour)
+        jobs: list[Job] = [*verification.jobs, *([self._exchange] if self._exchange else [])]
         if refused_paths is not None:
             jobs.append(
                 RefusedPathsJob(refused_paths, partial(setattr, guard, "refused_paths"), every=refused_paths_every)
             )
-        options.setdefault("record", open_recorder(policy.events))
+        options.setdefault("record", open_recorder(policy.events, secret))
+        options.setdefault("passage", Passage(guard, Tokens(secret), clock=time.time))
         super().__init__(app, guard, background=Background(jobs), **options)
+
+    def metrics(self) -> dict[str, float]:
+        """What to watch: numbers since the start but for ages, which are in seconds, and for what is in mind now."""
+        behaviour, exchange, dns = self.guard.behaviour, self._exchange, self._verification.dns
+        return {
+            "errors": self.errors,
+            "list_age_seconds": self._verification.oldest_list(),
+            "reverse_dns_dropped": 0 if dns is None else dns.dropped,
+            "store_failures": 0 if exchange is None else exchange.failures,
+            "exchange_dropped": 0 if exchange is None else exchange.journal.dropped,
+            "clients": 0 if behaviour is None else len(behaviour.history),
+            "offenders": 0 if behaviour is None else len(behaviour.ledger),
+        }
+
+
+def new_behaviour(policy: Policy, secret: bytes) -> Behaviour:
+    """What gathers evidence under a policy; it knows nobody yet."""
+    browsers = BrowserHeaders(load_engines())
+    return Behaviour(
+        browsers=browsers,
+        history=History(loads_styles=browsers.loads_styles),
+        ledger=Ledger(),
+        traps=Traps(secret) if policy.traps.live else None,
+        secret=secret,
+    )
+
+
+def exchange_job(store: str, guard: Guard, behaviour: Behaviour) -> ExchangeJob | None:
+    """What exchanges with other workers; None where each keeps what it knows to itself.
+
+    Raises:
+        StoreError: the store cannot be used here, since what it needs is not installed.
+    """
+    if store == "memory":
+        return None
+    journal = Journal(behaviour.history, behaviour.ledger, guard.rates)
+    name = store.partition(":")[0]
+    return ExchangeJob(
+        open_store(store, Path()),
+        f"the store ({name})",
+        journal,
+        clock=time.time,
+        monotonic=guard.monotonic,
+        failure=StoreError,
+    )
 
 
 class Verification:
@@ -95,6 +159,11 @@ class Verification:
             fetch=fetch,
         )
 
+    def oldest_list(self) -> float:
+        """Seconds since the oldest of the published lists was fetched; 0 where there is none."""
+        lists = self.verifier.lists.by_url.values()
+        return max((time.time() - one.as_of for one in lists), default=0.0)
+
     @property
     def jobs(self) -> tuple[Job, ...]:
         """What is to be done beside the requests."""
@@ -106,15 +175,19 @@ def list_urls(catalogue: Catalogue) -> list[str]:
     return list(dict.fromkeys(url for agent in catalogue.agents for url in agent.verify.ranges))
 
 
-def open_recorder(target: str) -> Recorder | None:
+def open_recorder(said: EventPolicy, secret: bytes) -> Recorder | None:
     """What `events.log` names: stderr, logging, off (None), or the path of a file to which lines are added.
+
+    Args:
+        said: what is to be written, and where.
+        secret: hashes addresses.
 
     Raises:
         OSError: the file cannot be opened.
     """
-    if target == "off":
+    if said.log == "off":
         return None
-    return EventLog(_writer(target)).record
+    return EventLog(_writer(said.log), shown=ADDRESS_FORMS[said.addresses](secret)).record
 
 
 def _writer(target: str) -> Callable[[str], object]:

@@ -3,6 +3,8 @@
 ScrapeGuardError
 ├── PolicyError      the operator's: a rule file that cannot be honoured, every problem at once
 ├── CatalogueError   the packager's: a catalogue of agents that contradicts itself
+├── SecretError      the operator's: a secret that cannot be read, or is none
+├── StoreError       the infrastructure's: a store that is lost, damaged or too slow
 └── RequestError     the client's: a request that no server should interpret; carries the status
 """
 

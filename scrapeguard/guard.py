@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from scrapeguard.core.browserheaders import BrowserHeaders
+from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.catalogue import Purpose
-from scrapeguard.core.decision import Decision
+from scrapeguard.core.clients import ClientKey, address_key
+from scrapeguard.core.decision import Action, Decision
 from scrapeguard.core.engine import decide, depends_on_path, refused_by_author
 from scrapeguard.core.facts import Facts, identity_of
-from scrapeguard.core.history import History
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy
+from scrapeguard.core.rates import NO_RATES, Rates
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import Request
 from scrapeguard.core.sharing import NO_PATHS
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim, UserAgentClassifier
+
+TRAPS = "traps"
+"""The rule by which whoever comes to a trap is refused."""
 
 
 class Verifier(Protocol):
@@ -35,8 +39,7 @@ class Guard:
         policy: what the owner allows.
         classifier: tells what a User-Agent claims; by default one over the catalogue of the policy.
         verifier: tells whether that is true; None to leave it a claim.
-        browsers: judges the headers of those who call themselves a browser; None to leave them alone.
-        history: remembers what these did before; None to forget.
+        behaviour: tells what a client is and does besides; None to look at each request alone.
         monotonic: seconds that never go back.
     """
 
@@ -46,21 +49,22 @@ class Guard:
         *,
         classifier: UserAgentClassifier | None = None,
         verifier: Verifier | None = None,
-        browsers: BrowserHeaders | None = None,
-        history: History | None = None,
+        behaviour: Behaviour | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
+        self.behaviour = behaviour
+        self.rates = Rates(policy.windows)
+        self.monotonic = monotonic
         self._verifier = verifier
-        self._browsers = browsers
-        self.history = history
-        self._looks_closer = browsers is not None or history is not None
-        self._monotonic = monotonic
         self.refused_paths = NO_PATHS
         """The paths whose authors refuse AI; replaced as a whole when the app names others."""
+        self._traps = None if behaviour is None else behaviour.traps
         self._classifier = classifier or UserAgentClassifier(policy.catalogue)
         self._standing: Recent[tuple[SitePolicy, Claim, tuple[Evidence, ...]], Decision] = Recent(4096)
-        self._checked_standing: Recent[tuple[SitePolicy, Claim, Identity], Decision] = Recent(4096)
+        self._checked_standing: Recent[tuple[SitePolicy, Claim, Identity, tuple[Evidence, ...]], Decision] = Recent(
+            4096
+        )
 
     def assess(self, request: Request) -> Decision:
         """The decision on a request: synchronous, over memory alone."""
@@ -68,13 +72,18 @@ class Guard:
         claim = self._classifier.claim(request.user_agent)
         site = policy.site(request.host)
         client = policy.proxies.client(request) if policy.proxies.networks else request.peer
+        if self._traps is not None and request.path.startswith(self._traps.prefix):
+            return self._trapped(site, request, claim, client)
         evidence = claim.evidence
-        if claim.purpose is Purpose.BROWSER and self._looks_closer:
-            evidence += self._behaviour(request, client)
+        if self.behaviour is not None and not (site.trust and site.trust.covers(request, client)):
+            evidence += self._behaviour(self.behaviour, request, claim, client)
         refused = self.refused_paths
         if (site.rules or site.paths or refused.patterns) and depends_on_path(site, claim, refused):
-            facts = _facts(request, claim, self._identity(request, claim, client), client, evidence)
-            return decide(policy, facts, refused)
+            identity = self._identity(request, claim, client)
+            rates = NO_RATES
+            if self.rates and client is not None:
+                rates = self.rates.note_here(address_key(client), self.monotonic())
+            return decide(policy, _facts(request, claim, identity, client, evidence, rates), refused)
         # Where nothing but the claim counts, the same few claims come again and again.
         standing = self._standing.get((site, claim, evidence))
         if standing is None:
@@ -82,21 +91,36 @@ class Guard:
             self._standing.put((site, claim, evidence), standing)
         # Who is refused by the name it gives need not be proved a liar besides.
         if claim.agents and self._verifier is not None and not standing.action.refuses:
-            standing = self._checked(site, request, claim, self._identity(request, claim, client))
+            standing = self._checked(site, request, claim, self._identity(request, claim, client), evidence)
         return standing.for_client(client)
 
-    def _behaviour(self, request: Request, client: str | None) -> tuple[Evidence, ...]:
-        """What is odd about somebody who names a browser."""
-        found: tuple[Evidence, ...] = ()
-        # The whole as a dict is faster than the few that matter.
-        sent = dict(request.headers)
-        if self._browsers is not None:
-            proxies = self.policy.proxies
-            scheme = proxies.scheme(request) if proxies.networks else request.scheme
-            found = self._browsers.evidence(request, sent, scheme)
-        if self.history is not None and client is not None:
-            found += self.history.note(request, sent, client, self._monotonic())
-        return found
+    def _behaviour(
+        self, behaviour: Behaviour, request: Request, claim: Claim, client: str | None
+    ) -> tuple[Evidence, ...]:
+        """What a client is and does; nothing is held against those whose operator vouches for them."""
+        if claim.purpose is Purpose.BROWSER:
+            return behaviour.of_browser(request, client, self._scheme(request), self.monotonic())
+        if client is None or not behaviour.ledger or self._identity(request, claim, client) is Identity.VERIFIED:
+            return ()
+        return behaviour.of_other(request, claim, client, self.monotonic())
+
+    def _scheme(self, request: Request) -> str:
+        proxies = self.policy.proxies
+        return proxies.scheme(request) if proxies.networks else request.scheme
+
+    def _trapped(self, site: SitePolicy, request: Request, claim: Claim, client: str | None) -> Decision:
+        """Whoever comes to a trap is refused; most answer for it, too."""
+        identity = self._identity(request, claim, client)
+        behaviour = self.behaviour
+        evidence = claim.evidence
+        trusted = bool(site.trust) and site.trust.covers(request, client)
+        if behaviour is not None and client is not None and identity is not Identity.VERIFIED and not trusted:
+            now = self.monotonic()
+            if behaviour.trapped(request, claim, client, now):
+                evidence += behaviour.ledger.evidence(behaviour.key_of(request, claim, client), now)
+        decision = decide(self.policy, _facts(request, claim, identity, client, evidence))
+        by_name = decision.action.refuses and not decision.rule.startswith("thresholds.")
+        return decision if by_name else decision._replace(action=Action.BLOCK, rule=TRAPS)
 
     def _identity(self, request: Request, claim: Claim, client: str | None) -> Identity:
         if self._verifier is None or not claim.agents:
@@ -107,12 +131,14 @@ class Guard:
             return Identity.CLAIMED
         return identity
 
-    def _checked(self, site: SitePolicy, request: Request, claim: Claim, identity: Identity) -> Decision:
-        """The decision where nothing but the claim counts, and whether it is true."""
-        key = (site, claim, identity)
+    def _checked(
+        self, site: SitePolicy, request: Request, claim: Claim, identity: Identity, evidence: tuple[Evidence, ...]
+    ) -> Decision:
+        """The decision where nothing but the claim counts, what there is against it, and whether it is true."""
+        key = (site, claim, identity, evidence)
         standing = self._checked_standing.get(key)
         if standing is None:
-            standing = decide(self.policy, _facts(request, claim, identity, None, claim.evidence))
+            standing = decide(self.policy, _facts(request, claim, identity, None, evidence))
             self._checked_standing.put(key, standing)
         return standing
 
@@ -120,11 +146,43 @@ class Guard:
         """The decision once the app has said that the author of the page asked for refuses AI."""
         return refused_by_author(decision, self._classifier.claim(request.user_agent))
 
+    def client_key(self, request: Request, client: str) -> ClientKey:
+        """What a client is told apart by."""
+        return Behaviour.key_of(request, self._classifier.claim(request.user_agent), client)
+
+    def client_of(self, request: Request) -> str | None:
+        """The address of the client, if there is one."""
+        proxies = self.policy.proxies
+        return proxies.client(request) if proxies.networks else request.peer
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """The paths that are closed to every robot."""
+        return () if self._traps is None else (self._traps.prefix,)
+
+    def read_robots(self, request: Request, version: str, text: bytes | None) -> None:
+        """Write down that a client was served this robots.txt."""
+        client = self.client_of(request)
+        if self.behaviour is not None and client is not None:
+            key = self.client_key(request, client)
+            self.behaviour.read_robots(key, request.host, version, text, self.monotonic())
+
+    def missed(self, request: Request, client: str | None) -> None:
+        """Write down that the app has no such page."""
+        claim = self._classifier.claim(request.user_agent)
+        if self.behaviour is not None and client is not None and claim.purpose is Purpose.BROWSER:
+            self.behaviour.history.missed(self.client_key(request, client), self.monotonic())
+
 
 def _facts(
-    request: Request, claim: Claim, identity: Identity, client: str | None, evidence: tuple[Evidence, ...]
+    request: Request,
+    claim: Claim,
+    identity: Identity,
+    client: str | None,
+    evidence: tuple[Evidence, ...],
+    rates: Mapping[float, float] = NO_RATES,
 ) -> Facts:
     if identity is Identity.SPOOFED:
         detail = f"calls itself {claim.name}; its address is none of {claim.operator or 'its operator'}'s"
         evidence = (*evidence, Evidence("spoofed-identity", detail))
-    return Facts(request, claim, identity, client, evidence)
+    return Facts(request, claim, identity, client, evidence, rates)

@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from scrapeguard.asgi.refusal import RefusalPages
 from scrapeguard.core.aipref import is_readable, preferences, strictest, written
-from scrapeguard.core.decision import Mode
+from scrapeguard.core.conditions import rates_of
+from scrapeguard.core.decision import Decision, Mode
 from scrapeguard.core.optout import Place, origin_of, response_headers
+from scrapeguard.core.pages import links_to_styles
 from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Headers, Request, targets_of
@@ -26,6 +28,7 @@ _CONTENT_USAGE = b"content-usage"
 _TDM = b"tdm-reservation"
 _TDM_POLICY = b"tdm-policy"
 _MAX_VOICES = 1024
+_MAX_LOOKED_THROUGH = 64 * 1024
 
 
 class Announcer:
@@ -72,6 +75,12 @@ class Announcer:
                 headers.append((name, value))
         elif self._tighten and name in (_CONTENT_USAGE, _TDM):
             _replace(headers, name, _stricter(name, value, _values(headers, name)))
+
+
+def _waits(site: SitePolicy) -> dict[str, int]:
+    """For each rule that asks how often a client came: the longest time it looks back, an hour at most."""
+    rates = ((rule.name, [rate.seconds for rate in rates_of(rule.when)]) for rule in site.rules)
+    return {name: round(min(max(seconds), 3600.0)) for name, seconds in rates if seconds}
 
 
 def _values(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
@@ -137,13 +146,34 @@ class Announcements:
                 self._voices.put(key, voice)
         return voice
 
-    def look(self, voice: Announcer, request: Request, headers: Mapping[bytes, bytes]) -> None:
-        """Take notice of styles that the site answers with, until it is known that it does."""
-        history = self._guard.history
+    def look(self, voice: Announcer, request: Request, headers: Mapping[bytes, bytes]) -> bool:
+        """Take notice of styles that the site answers with, until it is known that it does.
+
+        Returns:
+            Whether the body is worth a look too: a page that may link to styles.
+        """
+        behaviour = self._guard.behaviour
+        history = None if behaviour is None else behaviour.history
         if history is None or not history.is_curious(request.host):
             voice.curious = False
-        elif history.is_style(headers.get(b"content-type", b"")):
-            history.served(request.host)
+            return False
+        media_type = headers.get(b"content-type", b"")
+        if history.is_style(media_type):
+            history.served(request.host, self._guard.monotonic())
+            return False
+        is_page = media_type.startswith(b"text/html") and b"content-encoding" not in headers
+        return is_page and history.looks_for_links(request.host)
+
+    def look_through(self, request: Request, part: bytes) -> None:
+        """Take notice of whether a page links to styles or scripts of its own site."""
+        behaviour = self._guard.behaviour
+        if behaviour is not None:
+            found = links_to_styles(part[:_MAX_LOOKED_THROUGH], request.host)
+            behaviour.history.looked(request.host, found=found, now=self._guard.monotonic())
+
+    def missed(self, request: Request, decision: Decision) -> None:
+        """Take notice of a page that is not there."""
+        self._guard.missed(request, decision.client)
 
     def misunderstood(self, word: bytes) -> None:
         """Say once that the app said something to us that means nothing."""
@@ -156,6 +186,6 @@ class Announcements:
         site = place.site
         pages = self._pages.get(site)
         if pages is None:
-            pages = self._pages[site] = RefusalPages(site.refusal)
+            pages = self._pages[site] = RefusalPages(site.refusal, _waits(site))
         headers = response_headers(place) if site.mode is Mode.ENFORCE else ()
         return Announcer(headers, pages, tighten=site.opt_out.tighten)

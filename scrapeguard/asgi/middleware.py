@@ -5,20 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from random import getrandbits
 
 from scrapeguard.asgi.addresswatch import AddressWatch
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.background import Background
+from scrapeguard.asgi.injecting import BYPASSES, Injector
 from scrapeguard.asgi.outgoing import Outgoing, stems_from_refusal
-from scrapeguard.asgi.responders import RESPONDERS, Response, bad_request, failure
+from scrapeguard.asgi.passage import PREFIX, Passage
+from scrapeguard.asgi.responders import NO_WAY_OUT, RESPONDERS, Response, WayOut, bad_request, failure
 from scrapeguard.asgi.scope import read_request
-from scrapeguard.asgi.sitefiles import SiteFile, Subject, site_files
+from scrapeguard.asgi.sitefiles import ROBOTS_TXT, SiteFile, Subject, site_files
 from scrapeguard.asgi.types import ASGIApp, Receive, Scope, Send
 from scrapeguard.core.decision import Action, Decision, Mode
 from scrapeguard.core.request import Request
 from scrapeguard.errors import RequestError
-from scrapeguard.guard import Guard
+from scrapeguard.guard import TRAPS, Guard
 from scrapeguard.telemetry.events import Event, Recorder
 
 logger = logging.getLogger("scrapeguard")
@@ -41,6 +44,7 @@ class GuardMiddleware:
         guard: decides.
         record: takes an event for every request that was refused or observed; None for no events.
         record_all: events for the allowed ones too.
+        passage: the way out for people who are refused; None for none.
         background: what is to be done beside the requests, begun with the app and ended with it.
         clock: seconds since the epoch.
         monotonic: seconds that never go back.
@@ -54,6 +58,7 @@ class GuardMiddleware:
         *,
         record: Recorder | None = None,
         record_all: bool = False,
+        passage: Passage | None = None,
         background: Background | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -67,6 +72,9 @@ class GuardMiddleware:
         self._new_reference = new_reference
         self._monotonic = monotonic
         self._files = site_files()
+        self._passage = passage
+        self._links = Injector(guard) if guard.policy.traps.live else None
+        self._injector = self._links if guard.policy.traps.inject else None
         self._announcements = Announcements(guard)
         self._watch: AddressWatch | None = AddressWatch()
         self._on_error = guard.policy.on_error
@@ -81,19 +89,17 @@ class GuardMiddleware:
             return
         if not self._background.running:
             self._background.start()
-        file = self._file(scope) if scope["path"] in self._files else None
-        if file is None:
-            request, answer = self._consider(scope)
+        path = scope["path"]
+        if path in self._files or path.startswith(PREFIX):
+            request, answer = await self._asked(scope, receive)
         else:
-            request, answer = await self._site_file(file, scope, receive)
+            request, answer = self._consider(scope)
         if answer is not None:
-            if scope["type"] == "http":
-                await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-                await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
-            else:
-                await _deny_websocket(answer, scope, receive, send)
+            await _answer(answer, scope, receive, send)
             return
-        outgoing = Outgoing(self._announcements, self._author_refusal, request, scope, send)
+        if self._injector is not None:
+            scope = _without_bypasses(scope)
+        outgoing = Outgoing(self._announcements, self._author_refusal, request, scope, send, self._injector)
         try:
             await self.app(scope, receive, outgoing.send)
         except Exception as error:
@@ -106,10 +112,26 @@ class GuardMiddleware:
         else:
             await self.app(scope, receive, send)
 
-    def _file(self, scope: Scope) -> SiteFile | None:
-        """The file of the site that is asked for, if it is one."""
-        asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
-        return self._files[scope["path"]] if asked else None
+    async def _asked(self, scope: Scope, receive: Receive) -> tuple[Request, Response | None]:
+        """The request for a path at which we answer ourselves, mostly, and the answer."""
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX) and self._passage is not None:
+            return await self._pass(self._passage, scope, receive)
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"] in self._files:
+            return await self._site_file(self._files[scope["path"]], scope, receive)
+        return self._consider(scope)
+
+    async def _pass(self, passage: Passage, scope: Scope, receive: Receive) -> tuple[Request, Response | None]:
+        """What a client gets that shows what it is."""
+        try:
+            request = read_request(scope)
+        except RequestError:
+            return self._consider(scope)
+        try:
+            answer = await passage.answer(request, scope, receive)
+        except Exception:
+            self._count_error("the way out for people failed")
+            answer = None
+        return self._consider(scope) if answer is None else (request, answer)
 
     def _consider(self, scope: Scope) -> tuple[Request, Response | None]:
         """The request, and what to answer in the app's stead; None to step aside."""
@@ -117,6 +139,8 @@ class GuardMiddleware:
         try:
             request = read_request(scope)
             scope["scrapeguard"] = decision = self.guard.assess(request)
+            if self._links is not None:
+                decision.trap = partial(self._links.html, request, decision.client)
             if self._watch is not None:
                 self._watch_address(self._watch, decision.client)
             if decision.action is Action.ALLOW and not self._record_all:
@@ -150,7 +174,16 @@ class GuardMiddleware:
         if responder is None or decision.mode is not Mode.ENFORCE:
             return None
         voice = self._announcements.of_page(request, refused=refused)
-        return responder(decision, request, voice.pages, reference.encode(), voice.headers)
+        way = NO_WAY_OUT if self._passage is None else self._way_out(self._passage, decision, request)
+        return responder(decision, request, voice.pages, reference.encode(), voice.headers, way)
+
+    def _way_out(self, passage: Passage, decision: Decision, request: Request) -> WayOut:
+        """How a person goes on; there is none where the owner refuses those whose names they are."""
+        if decision.action is Action.CHALLENGE:
+            return WayOut(*passage.challenge(request, decision.client))
+        if decision.rule == TRAPS or decision.rule.startswith("thresholds."):
+            return WayOut(button=passage.button(request, decision.client))
+        return NO_WAY_OUT
 
     def _author_refusal(self, request: Request, decision: Decision) -> Response | None:
         """What the client gets once the app says that the author refuses AI; None where that changes nothing."""
@@ -169,6 +202,13 @@ class GuardMiddleware:
         if self.errors == 1:
             logger.exception(f"{message}; further errors are only counted", *values)
 
+    def _note_reader(self, request: Request, answer: Response) -> None:
+        """Write down that a client has read this robots.txt."""
+        version = dict(answer.headers).get(b"etag")
+        if version is not None:
+            text = answer.body if answer.status == 200 else None
+            self.guard.read_robots(request, version.decode("latin-1"), text)
+
     async def _site_file(self, file: SiteFile, scope: Scope, receive: Receive) -> tuple[Request, Response | None]:
         """A file that is answered before any rule and to everybody; as any request where nothing is enforced."""
         try:
@@ -179,13 +219,32 @@ class GuardMiddleware:
         answer = None
         if policy.site(request.host).mode is Mode.ENFORCE:
             scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
-            subject = Subject(policy, request.host, scheme, self.guard.refused_paths)
+            subject = Subject(policy, request.host, scheme, self.guard.refused_paths, self.guard.closed)
             try:
                 answer = await file.answer(subject, request, self._monotonic(), self.app, scope, receive)
             except Exception:
                 self._count_error("a file of the app could not be merged; the policy's own is served")
                 answer = file.without_the_app(subject, request)
+            if answer is not None and scope["path"] == ROBOTS_TXT:
+                self._note_reader(request, answer)
         return self._consider(scope) if answer is None else (request, answer)
+
+
+def _without_bypasses(scope: Scope) -> Scope:
+    """The scope without the extensions by which a body goes past us."""
+    extensions = scope.get("extensions") or {}
+    if not any(name in extensions for name in BYPASSES):
+        return scope
+    # The app finds the decision in a copy too.
+    return {**scope, "extensions": {name: said for name, said in extensions.items() if name not in BYPASSES}}
+
+
+async def _answer(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await _deny_websocket(answer, scope, receive, send)
+        return
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
 
 async def _deny_websocket(response: Response, scope: Scope, receive: Receive, send: Send) -> None:

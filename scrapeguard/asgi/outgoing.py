@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from scrapeguard.asgi.announcing import Announcements
+from scrapeguard.asgi.injecting import Injector, headers_of_injected
 from scrapeguard.asgi.responders import Response
 from scrapeguard.asgi.types import Message, Scope, Send
 from scrapeguard.core.decision import Decision
@@ -26,9 +27,21 @@ class Outgoing:
         request: what was asked for.
         scope: of the exchange; the app may mark the decision in it.
         send: to the client.
+        injector: puts links to traps into pages; None to leave them as they are.
     """
 
-    __slots__ = ("_announcements", "_decision", "_refusal", "_request", "_scope", "_send", "refused")
+    __slots__ = (
+        "_announcements",
+        "_decision",
+        "_injector",
+        "_link",
+        "_looks",
+        "_refusal",
+        "_request",
+        "_scope",
+        "_send",
+        "refused",
+    )
 
     def __init__(
         self,
@@ -37,6 +50,7 @@ class Outgoing:
         request: Request,
         scope: Scope,
         send: Send,
+        injector: Injector | None = None,
     ) -> None:
         self._announcements = announcements
         self._refusal = refusal
@@ -44,6 +58,9 @@ class Outgoing:
         self._decision: Decision = scope["scrapeguard"]
         self._scope = scope
         self._send = send
+        self._injector = injector
+        self._link = b""
+        self._looks = False
         self.refused = False
         """Whether the client got a refusal in place of what the app sends."""
 
@@ -53,7 +70,21 @@ class Outgoing:
             return self._swallow(message)
         if message["type"] in _HEADS:
             return self._head(message)
+        if self._link or self._looks:
+            message = self._body(message)
         return self._send(message)
+
+    def _body(self, message: Message) -> Message:
+        """A part of a page that we look through, or add to."""
+        if message["type"] != "http.response.body":
+            return message
+        if self._looks:
+            # What a page links to stands in its head; one look at the first part of a few pages is enough.
+            self._looks = False
+            self._announcements.look_through(self._request, message.get("body", b""))
+        if self._link and not message.get("more_body"):
+            return {**message, "body": message.get("body", b"") + self._link}
+        return message
 
     def _head(self, message: Message) -> Awaitable[None]:
         # Any iterable, which may be there to be read once (ASGI HTTP, Response Start).
@@ -72,12 +103,31 @@ class Outgoing:
             if refused and (response := self._refusal(self._request, self._decision)) is not None:
                 self.refused = True
                 return self._refuse(response)
-            voice = self._announcements.of_page(self._request, refused=refused)
-            if voice.curious and message["status"] == 200:
-                self._announcements.look(voice, self._request, names)
-            headers = voice.added(headers, names)
+            headers = self._announced(message["status"], headers, names, refused=refused)
         # A copy, since an app may send the same message again.
         return self._send({**message, "headers": headers})
+
+    def _announced(
+        self, status: int, headers: list[tuple[bytes, bytes]], names: Mapping[bytes, bytes], *, refused: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """The headers with ours among them; what they tell is taken notice of."""
+        voice = self._announcements.of_page(self._request, refused=refused)
+        if status == 404:
+            self._announcements.missed(self._request, self._decision)
+        elif voice.curious and status == 200:
+            self._looks = self._announcements.look(voice, self._request, names)
+        headers = voice.added(headers, names)
+        return headers if self._injector is None else self._inject(self._injector, status, headers, names)
+
+    def _inject(
+        self, injector: Injector, status: int, headers: list[tuple[bytes, bytes]], names: Mapping[bytes, bytes]
+    ) -> list[tuple[bytes, bytes]]:
+        link = injector.link(self._request, self._decision, status, names)
+        if not link:
+            return headers
+        head = self._scope["method"] == "HEAD"
+        self._link = b"" if head else link
+        return headers_of_injected(headers, len(link), head=head)
 
     async def _refuse(self, response: Response) -> None:
         await self._send({"type": "http.response.start", "status": response.status, "headers": response.headers})

@@ -6,10 +6,19 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from scrapeguard.asgi.negotiation import preferred_form
-from scrapeguard.asgi.refusal import NEVER_SHARED, RefusalPages, content_headers
+from scrapeguard.asgi.negotiation import Form, preferred_form
+from scrapeguard.asgi.refusal import (
+    NEVER_SHARED,
+    REFERENCE,
+    WAY_OUT,
+    Notice,
+    RefusalPages,
+    content_headers,
+    with_way_out,
+)
 from scrapeguard.core.decision import STATUS, Action, Decision
 from scrapeguard.core.request import Headers, Request
+from scrapeguard.guard import TRAPS
 
 
 class Response(NamedTuple):
@@ -20,19 +29,60 @@ class Response(NamedTuple):
     body: bytes
 
 
-Responder = Callable[[Decision, Request, RefusalPages, bytes, Headers], Response]
-"""From the decision, the request, the words of the site, the reference and what is announced to the answer."""
+class WayOut(NamedTuple):
+    """How a person gets past a refusal, as HTML: what makes a browser do it by itself, and a button."""
+
+    by_itself: str = ""
+    button: str = ""
 
 
-def refuse(decision: Decision, request: Request, pages: RefusalPages, reference: bytes, announced: Headers) -> Response:
+NO_WAY_OUT = WayOut()
+
+Responder = Callable[[Decision, Request, RefusalPages, bytes, Headers, WayOut], Response]
+"""From decision, request, the words of the site, reference, what is announced and the way out to the answer."""
+
+
+def refuse(
+    decision: Decision, request: Request, pages: RefusalPages, reference: bytes, announced: Headers, way: WayOut
+) -> Response:
     """403, in the form the client asked for."""
     form = preferred_form(first_value(request, b"accept"))
+    if decision.rule == TRAPS and form is Form.HTML:
+        return _with_way_out(STATUS[decision.action], *pages.notice(Notice.TRAP, reference, announced), way)
     headers, body = pages.answer(form, reference, announced)
+    if way is not NO_WAY_OUT and form is Form.HTML:
+        return _with_way_out(STATUS[decision.action], headers, body, way)
     # Once for every refusal: past the constructor, which is written in Python, at a third of the cost.
     return tuple.__new__(Response, (STATUS[decision.action], headers, body))
 
 
-RESPONDERS: dict[Action, Responder] = {Action.BLOCK: refuse}
+def challenge(
+    decision: Decision, request: Request, pages: RefusalPages, reference: bytes, announced: Headers, way: WayOut
+) -> Response:
+    """403 with a page that a browser gets past by itself; to those who ask for no page, the refusal."""
+    if preferred_form(first_value(request, b"accept")) is not Form.HTML:
+        return refuse(decision, request, pages, reference, announced, way)
+    headers, body = pages.notice(Notice.CHALLENGE, reference, announced)
+    return _with_way_out(STATUS[decision.action], headers, body, way)
+
+
+def throttle(
+    decision: Decision, request: Request, pages: RefusalPages, reference: bytes, announced: Headers, way: WayOut
+) -> Response:
+    """429, and when to come again (RFC 6585 §4)."""
+    after = (b"retry-after", b"%d" % pages.retry_after(decision.rule))
+    answer = _plain(STATUS[decision.action], "Too many requests; please come again later.\n", announced)
+    return answer._replace(headers=(*answer.headers, after, (REFERENCE, reference)))
+
+
+RESPONDERS: dict[Action, Responder] = {Action.BLOCK: refuse, Action.CHALLENGE: challenge, Action.THROTTLE: throttle}
+
+
+def _with_way_out(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, way: WayOut) -> Response:
+    body = with_way_out(body, (way.by_itself + way.button).encode())
+    changed = (b"content-length", b"content-security-policy")
+    kept = [(name, value) for name, value in headers if name not in changed]
+    return Response(status, [*kept, (b"content-length", b"%d" % len(body)), *WAY_OUT], body)
 
 
 def bad_request(message: str, announced: Headers) -> Response:

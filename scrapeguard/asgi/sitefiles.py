@@ -20,6 +20,7 @@ from scrapeguard.core.robotsmerge import merge
 from scrapeguard.core.rsl import LICENSE_PATH, MEDIA_TYPE
 from scrapeguard.core.sharing import NO_PATHS, RefusedPaths
 
+ROBOTS_TXT = "/robots.txt"
 FRESH = 300.0
 """Seconds for which a file is served from memory."""
 RETRY = 30.0
@@ -40,6 +41,8 @@ class Subject(NamedTuple):
     scheme: str = "https"
     refused: RefusedPaths = NO_PATHS
     """The paths whose authors refuse AI."""
+    closed: tuple[str, ...] = ()
+    """Paths that are closed to every robot."""
 
     @property
     def origin(self) -> str:
@@ -168,7 +171,7 @@ def _announced(subject: Subject) -> Headers:
 def site_files() -> dict[str, SiteFile]:
     """The files by path, anew for each app."""
     return {
-        "/robots.txt": SiteFile("/robots.txt", b"text/plain; charset=utf-8", robots_txt, errors_pass=True),
+        ROBOTS_TXT: SiteFile(ROBOTS_TXT, b"text/plain; charset=utf-8", robots_txt, errors_pass=True),
         "/.well-known/tdmrep.json": SiteFile("/.well-known/tdmrep.json", b"application/json", tdm_file),
         LICENSE_PATH: SiteFile(LICENSE_PATH, MEDIA_TYPE.encode(), license_file),
     }
@@ -183,7 +186,7 @@ def robots_txt(subject: Subject, origin: str, own: OwnFile | None) -> bytes:
     parsed, said = parse(body), statements(Place(subject.site, origin))
     room = MAX_REFUSED_SIZE
     while True:
-        told = groups(subject.site, subject.policy.catalogue, subject.host, subject.refused, room)
+        told = groups(subject.site, subject.policy.catalogue, subject.host, subject.refused, room, subject.closed)
         merged = merge(parsed, told, said).encode("utf-8", "surrogateescape")
         if len(merged) <= MAX_SIZE or not subject.refused or room == 0:
             return merged

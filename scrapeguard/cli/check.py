@@ -94,11 +94,13 @@ def ask_audience(guard: Guard) -> Outcome:
     audience = load_audience()
     outcome = Outcome([], Counter(), Counter(purpose for purpose, _ in audience))
     for host in ("", *(pattern.replace("*", "www") for pattern in guard.policy.sites)):
-        for purpose, user_agent in audience:
-            decision = guard.assess(Request.of("/", user_agent=user_agent, host=host, peer="192.0.2.1"))
+        for number, (purpose, user_agent) in enumerate(audience):
+            # Each from an address of its own (RFC 2544), so that no rate is reached by all of them together.
+            peer = f"198.18.{number >> 8}.{number & 255}"
+            decision = guard.assess(Request.of("/", user_agent=user_agent, host=host, peer=peer))
             if decision.action.refuses and decision.rule.startswith(("agents.", "sharing.")):
                 outcome.willed[purpose] += 1
-            elif decision.action.refuses:
+            elif not decision.action.passes:
                 outcome.mistaken.append(Refused(user_agent, purpose, host, decision.rule))
     return outcome
 

@@ -64,5 +64,5 @@ def _print(decided: list[tuple[bytes, Decision]]) -> None:
         purpose, name = (str(agent.purpose), agent.name or "-") if agent else ("unknown", "-")
         rows.append((str(decision.action), purpose, name, line.decode("utf-8", "replace")))
     table(("ACTION", "PURPOSE", "NAME", "USER-AGENT"), rows, colours={0: ACTION_COLOURS})
-    refused = sum(decision.action.refuses for _, decision in decided)
+    refused = sum(not decision.action.passes for _, decision in decided)
     print(f"\n{count(len(decided), 'user agent')}, {refused:,} refused.")

@@ -7,17 +7,15 @@ import asyncio
 import os
 import re
 
-from scrapeguard.app import Verification
+from scrapeguard.app import Verification, new_behaviour
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
-from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.decision import Decision, Mode
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.request import Request, canonical_target
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.guard import Guard
-from scrapeguard.rulefile.browsers import load_engines
 from scrapeguard.rulefile.faults import address_fault, header_fault, method_fault
 
 
@@ -30,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     if policy is None:
         return FOUND_PROBLEMS
     verification = Verification(policy, os.environ, ask_dns=arguments.dns)
-    guard = Guard(policy, verifier=verification.verifier, browsers=BrowserHeaders(load_engines()))
+    guard = Guard(policy, verifier=verification.verifier, behaviour=new_behaviour(policy, b"explain"))
     decision = guard.assess(request)
     if arguments.dns and verification.dns is not None and verification.dns.is_asked:
         asyncio.run(verification.dns.run_once())
@@ -73,7 +71,7 @@ def _request(arguments: argparse.Namespace) -> Request | None:
 def _print(request: Request, decision: Decision, proxies: Proxies) -> None:
     action = paint(f"{decision.action} ({decision.status})", ACTION_COLOURS[decision.action])
     print(f"{action}, decided by {paint(decision.rule, 'bold')}")
-    if decision.mode is Mode.OBSERVE and decision.action.refuses:
+    if decision.mode is Mode.OBSERVE and not decision.action.passes:
         print("  but the mode is `observe`: the request passes, and the log says what would have happened")
     print()
     agent = decision.agent

@@ -26,7 +26,7 @@ _LOOKED_AT = (
 )
 _FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 # What a socket begins with, and what a download manager sends for the browser.
-_NO_PAGE = (b"sec-websocket-key", b"upgrade", b"range")
+_NO_PAGE = (b"sec-websocket-key", b"range")
 _MAX_REMEMBERED = 4096
 _MAX_LENGTH = 1024
 # What the User-Agent says where the platform hint says this; Android and others say what they like.
@@ -67,6 +67,11 @@ class BrowserHeaders:
         self._engines = tuple(engines)
         self._judged: Recent[tuple[object, ...], tuple[Evidence, ...]] = Recent(_MAX_REMEMBERED)
 
+    def loads_styles(self, user_agent: bytes) -> bool:
+        """Whether a User-Agent names an engine that is known, all of which load styles; text browsers do not."""
+        text = user_agent.decode("latin-1")
+        return any(engine.match in text and engine.holds in text for engine in self._engines)
+
     def evidence(self, request: Request, sent: Mapping[bytes, bytes], scheme: str) -> tuple[Evidence, ...]:
         """The signs on a request that names a browser; none where it is no opening of a page.
 
@@ -78,7 +83,9 @@ class BrowserHeaders:
         if request.method != "GET":
             return ()
         mode = sent.get(b"sec-fetch-mode")
-        if mode != b"navigate" and (mode is not None or _is_no_page(request.path, sent)):
+        # Browsers send all of Sec-Fetch-* or nothing; who sends some is none, and no script of a page either.
+        whole = mode is not None and b"sec-fetch-site" in sent and b"sec-fetch-dest" in sent
+        if mode != b"navigate" and (whole or _is_no_page(request.path, sent)):
             return ()
         secure = scheme == "https" or is_local(request.host)
         key = (request.user_agent, secure, *map(sent.get, _LOOKED_AT))
@@ -96,7 +103,7 @@ class BrowserHeaders:
         if engine is None or version is None:
             return ()
         found = [*_missing(engine, version, sent, secure=secure), *_contradictions(engine, version, text, sent)]
-        if "HeadlessChrome/" in text:
+        if "HeadlessChrome/" in text or b"HeadlessChrome" in sent.get(b"sec-ch-ua", b""):
             found.append(Evidence("headless-browser", "names a browser without a window"))
         return tuple(found)
 

@@ -6,7 +6,7 @@ does (`covers`, which says False where that is hard to tell).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -16,6 +16,7 @@ from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.facts import View
 from scrapeguard.core.glob import Glob, PathPattern, word_pattern
 from scrapeguard.core.identity import Identity
+from scrapeguard.core.rates import Rate
 
 
 class AnchorKind(IntEnum):
@@ -245,6 +246,24 @@ class ScoreAtLeast:
 
 
 @dataclass(frozen=True, slots=True)
+class RateAbove:
+    """The client asks more often than this."""
+
+    rate: Rate
+
+    def matches(self, view: View) -> bool:
+        return view.facts.rates.get(self.rate.seconds, 0.0) > self.rate.requests
+
+    def covers(self, other: Condition) -> bool:
+        if not isinstance(other, RateAbove):
+            return False
+        return self.rate.seconds == other.rate.seconds and self.rate.requests <= other.rate.requests
+
+    def anchors(self) -> tuple[Anchor, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """All of these hold; with none given it always does."""
 
@@ -292,6 +311,18 @@ class Negation:
 
     def anchors(self) -> tuple[Anchor, ...]:
         return ()
+
+
+def rates_of(condition: Condition) -> Iterator[Rate]:
+    """The rates that a condition asks for."""
+    match condition:
+        case RateAbove(rate):
+            yield rate
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from rates_of(part)
+        case Negation(inner):
+            yield from rates_of(inner)
 
 
 def surely_holds(condition: Condition, other: Condition) -> bool:

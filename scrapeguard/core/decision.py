@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ class Action(StrEnum):
 
     ALLOW = "allow"
     OBSERVE = "observe"
+    THROTTLE = "throttle"
+    CHALLENGE = "challenge"
     BLOCK = "block"
 
     # That of Enum is written in Python; actions are looked up for every refusal.
@@ -21,11 +24,22 @@ class Action(StrEnum):
 
     @property
     def refuses(self) -> bool:
-        """Whether the client gets something else than the page."""
+        """Whether the page is refused for good, as robots.txt can say it too."""
         return self is Action.BLOCK
 
+    @property
+    def passes(self) -> bool:
+        """Whether the client gets the page: not later, and not once it has shown something."""
+        return self is Action.ALLOW or self is Action.OBSERVE
 
-STATUS: dict[Action, int] = {Action.ALLOW: 200, Action.OBSERVE: 200, Action.BLOCK: 403}
+
+STATUS: dict[Action, int] = {
+    Action.ALLOW: 200,
+    Action.OBSERVE: 200,
+    Action.THROTTLE: 429,
+    Action.CHALLENGE: 403,
+    Action.BLOCK: 403,
+}
 """The HTTP status of each action; 200 means that the request passes, whatever the app then answers."""
 
 
@@ -72,6 +86,13 @@ class Decision(_Verdict):
     ai_refused = False
     """Whether the app said that the author of the page refuses AI."""
 
+    trap: Callable[[], str] | None = None
+    """Makes a link to a trap for the page that is asked for; None where there are no traps."""
+
+    def trap_link(self) -> str:
+        """A link to a trap as HTML, for a template; empty where there are none. Nobody sees, hears or reaches it."""
+        return "" if self.trap is None else self.trap()
+
     def refuse_ai(self) -> None:
         """Refuse the page to AI, in the name of its author.
 
@@ -87,8 +108,8 @@ class Decision(_Verdict):
 
     @property
     def refused(self) -> bool:
-        """Whether the request is refused in effect: the action refuses, and the mode enforces."""
-        return self.action is Action.BLOCK and self.mode is Mode.ENFORCE
+        """Whether the client gets no page in effect: the action does not let it pass, and the mode enforces."""
+        return not self.action.passes and self.mode is Mode.ENFORCE
 
     def for_client(self, client: str | None) -> Decision:
         """The same decision on another client."""

@@ -27,7 +27,7 @@ def decide(policy: Policy, facts: Facts, refused: RefusedPaths = NO_PATHS) -> De
         refused: the paths whose authors refuse AI.
     """
     site = policy.site(facts.request.host)
-    reasons = tuple(Reason(signal, site.weights[signal], detail) for signal, detail in facts.evidence)
+    reasons = tuple(Reason(said.signal, said.weight(site.weights), said.detail) for said in facts.evidence)
     score = sum(reason.weight for reason in reasons)
     verdict = _verdict(site, View(facts, score), refused)
     return Decision(verdict.action, verdict.rule, score, _recognised(facts), facts.client, reasons, site.mode)
@@ -42,7 +42,7 @@ def refused_by_author(decision: Decision, claim: Claim) -> Decision:
 
 def depends_on_path(site: SitePolicy, claim: Claim, refused: RefusedPaths = NO_PATHS) -> bool:
     """Whether a request must be looked at beyond its claim."""
-    if site.rules:
+    if site.rules and site.index.may_concern(claim):
         return True
     return bool(site.paths or refused) and not claim.purposes.isdisjoint(USES_OF)
 
@@ -60,7 +60,7 @@ def _verdict(site: SitePolicy, view: View, refused: RefusedPaths) -> Verdict:
         return standing_verdict(site, claim, view.score, lies=lies)
     said = map(site.by_path.find, view.targets)
     verdicts = [standing_verdict(site, claim, view.score, one, lies=lies) for one in said]
-    return next((verdict for verdict in verdicts if verdict.action.refuses), verdicts[0])
+    return next((verdict for verdict in verdicts if not verdict.action.passes), verdicts[0])
 
 
 def standing_verdict(
@@ -81,7 +81,7 @@ def standing_verdict(
         return site.handling_of(claim.purpose, said) or site.by_score(score) or _DEFAULT
     heard = [verdict for agent in claim.agents if (verdict := site.handling(agent, said)) is not None]
     for verdict in heard:
-        if verdict.action.refuses:
+        if not verdict.action.passes:
             return verdict
     return heard[0] if heard and not lies else site.by_score(score) or _DEFAULT
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from scrapeguard.core.address import Address, parse_address
 from scrapeguard.core.identity import Identity
+from scrapeguard.core.rates import NO_RATES
 from scrapeguard.core.request import Request, canonical_host, canonical_target, plain_target
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim
@@ -20,6 +22,8 @@ class Facts(NamedTuple):
     client: str | None = None
     """The client's address, None where there is none (a Unix socket, say)."""
     evidence: tuple[Evidence, ...] = ()
+    rates: Mapping[float, float] = NO_RATES
+    """How many requests of the client came within the last so many seconds, for the windows that rules speak of."""
 
 
 def identity_of(claim: Claim) -> Identity:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from string import Template
 from typing import NamedTuple
 
 from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
+from scrapeguard.core.conditions import rates_of
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.pathtable import PathTable
@@ -15,6 +17,7 @@ from scrapeguard.core.request import Request, canonical_host
 from scrapeguard.core.rules import Rule, RuleIndex
 from scrapeguard.core.sharing import USES_OF, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
+from scrapeguard.core.trust import NOBODY, Trust
 
 
 class Threshold(NamedTuple):
@@ -97,6 +100,7 @@ class SitePolicy:
     thresholds: tuple[Threshold, ...] = ()
     refusal: Refusal = Refusal()
     opt_out: OptOut = OptOut()
+    trust: Trust = NOBODY
     index: RuleIndex = field(init=False, compare=False, repr=False)
     by_path: PathTable[PathSharing] = field(init=False, compare=False, repr=False)
 
@@ -140,6 +144,35 @@ class SitePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class TrapPolicy:
+    """Whether there are traps, and whether a link to one is put into the pages of the app."""
+
+    live: bool = False
+    inject: bool = False
+
+
+class Addresses(StrEnum):
+    """How much of a client's address is written down."""
+
+    FULL = "full"
+    TRUNCATED = "truncated"
+    HASHED = "hashed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class EventPolicy:
+    """What is written down.
+
+    `log` is where events go: `stderr`, `logging`, `off`, or the path of a file. `addresses` is how much of a client's
+    address they hold.
+    """
+
+    log: str = "stderr"
+    addresses: Addresses = Addresses.FULL
+
+
+@dataclass(frozen=True, slots=True)
 class VerificationPolicy:
     """How claimed identities are checked.
 
@@ -169,7 +202,10 @@ class Policy:
         on_error: what happens to a request for which the guard fails.
         proxies: whose word about a client's address is taken; by default nobody's.
         verification: how claimed identities are checked.
-        events: where events go: `stderr`, `logging`, `off`, or the path of a file.
+        events: what is written down.
+        traps: whether there are any.
+        store: where workers exchange what they know: `memory`, `sqlite:FILE`, or the URL of a Valkey.
+        secret: a file that holds the secret of the site; None for one of the user's own.
         tests: what the owner wants to be true of the policy.
     """
 
@@ -182,7 +218,10 @@ class Policy:
         on_error: Action = Action.ALLOW,
         proxies: Proxies | None = None,
         verification: VerificationPolicy | None = None,
-        events: str = "stderr",
+        events: EventPolicy | None = None,
+        traps: TrapPolicy | None = None,
+        store: str = "memory",
+        secret: str | None = None,
         tests: Iterable[RuleTest] = (),
     ) -> None:
         self.common = common
@@ -191,8 +230,17 @@ class Policy:
         self.on_error = on_error
         self.proxies = proxies or Proxies()
         self.verification = verification or VerificationPolicy()
-        self.events = events
+        self.events = events or EventPolicy()
+        self.traps = traps or TrapPolicy()
+        self.store = store
+        self.secret = secret
         self.tests = tuple(tests)
+
+    @property
+    def windows(self) -> frozenset[float]:
+        """The lengths of time, in seconds, for which rules ask how often a client came."""
+        sites = (self.common, *self.sites.values())
+        return frozenset(rate.seconds for site in sites for rule in site.rules for rate in rates_of(rule.when))
 
     def site(self, host: str) -> SitePolicy:
         """The policy for a Host field; its cost does not grow with the number of sites."""

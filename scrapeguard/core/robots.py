@@ -26,6 +26,7 @@ from scrapeguard.core.conditions import (
     PathIs,
     PurposeIs,
 )
+from scrapeguard.core.decision import Action
 from scrapeguard.core.engine import standing_verdict
 from scrapeguard.core.facts import Facts, View, identity_of
 from scrapeguard.core.identity import Identity
@@ -40,6 +41,8 @@ ANY_BOT = Claim(Purpose.OTHER_BOT, "any bot", (), (Evidence("declared-bot", ""),
 
 # What a robot is asked about: who it is, where it goes, and that it wants to GET.
 _KNOWN_OF_A_ROBOT = AgentIs | OperatorIs | PurposeIs | IdentityIs | HostIs | MethodIs
+_FOR_NOW = frozenset({Action.THROTTLE, Action.CHALLENGE})
+"""Actions of which robots.txt knows nothing: the page is there, only not at once."""
 _EVERYTHING = "/"
 _SHORTEST = len("Disallow: /x/\n")
 _LETTERS = "/=&+,;:@!()'~-._[]|$"
@@ -75,13 +78,15 @@ def groups(
     host: str = "",
     refused: RefusedPaths = NO_PATHS,
     room: int = MAX_REFUSED_SIZE,
+    closed: tuple[str, ...] = (),
 ) -> tuple[Group, ...]:
     """The groups that say what the site refuses: agents with rules of their own first, then `*` where it has any.
 
     An agent whose rules are those of everybody gets no group, since `*` speaks to it already. The paths whose authors
-    refuse AI stand in the groups of agents that may read the rest, as many as fit into so many octets (`room`).
+    refuse AI stand in the groups of agents that may read the rest, as many as fit into so many octets (`room`). What is
+    `closed` is refused to every robot.
     """
-    work = _Lines(site, host)
+    work = _Lines(site, host, closed)
     everybody = work.of(ANY_BOT)
     tokens_by_lines: dict[tuple[tuple[Line, ...], bool], list[str]] = {}
     for agent in catalogue.agents:
@@ -120,8 +125,9 @@ class _Lines:
     A rule that robots.txt cannot express is left out, or said as far as its paths go (`unsaid_rules`).
     """
 
-    def __init__(self, site: SitePolicy, host: str) -> None:
+    def __init__(self, site: SitePolicy, host: str, closed: tuple[str, ...] = ()) -> None:
         self._site = site
+        self._closed = [Line(False, written(path)) for path in closed]
         self._host = host
         self._alike: dict[tuple[Hashable, ...], tuple[Line, ...]] = {}
 
@@ -140,8 +146,10 @@ class _Lines:
     def _by_rules(self, claim: Claim) -> tuple[list[Line], bool | None]:
         """What the rules say, and whether one of them says it of all that remains."""
         view = View(Facts(Request(host=self._host), claim, _genuine(claim)), 0)
-        lines: list[Line] = []
+        lines = [*self._closed]
         for rule in self._site.rules:
+            if rule.action in _FOR_NOW:
+                continue
             settled = settle(rule.when, view)
             if settled is True:
                 return lines, rule.action.refuses
@@ -165,7 +173,8 @@ def unsaid_rules(site: SitePolicy, catalogue: Catalogue) -> tuple[str, ...]:
     """The rules that robots.txt cannot express, or only in part, for some agent."""
     claims = [ANY_BOT, *map(claim_of, catalogue.agents)]
     views = [View(Facts(Request(), claim, _genuine(claim)), 0) for claim in claims]
-    return tuple(rule.name for rule in site.rules if any(not _is_said(settle(rule.when, view)) for view in views))
+    lasting = (rule for rule in site.rules if rule.action not in _FOR_NOW)
+    return tuple(rule.name for rule in lasting if any(not _is_said(settle(rule.when, view)) for view in views))
 
 
 def _is_said(settled: Condition | bool) -> bool:

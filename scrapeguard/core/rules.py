@@ -11,6 +11,7 @@ from scrapeguard.core.conditions import AnchorKind, Condition
 from scrapeguard.core.decision import Action
 from scrapeguard.core.facts import View
 from scrapeguard.core.pathtable import PrefixIndex
+from scrapeguard.core.useragent import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +54,32 @@ class RuleIndex:
         self._networks: NetworkMap[int] = NetworkMap(networks)
         self._paths = PrefixIndex(paths)
 
+    def may_concern(self, claim: Claim) -> bool:
+        """Whether a rule could match a request with this claim, wherever it goes and wherever it comes from."""
+        filed = self._filed
+        if self._always or self._paths or self._networks or filed[AnchorKind.HOST]:
+            return True
+        return any(True for _ in self._of_claim(claim))
+
     def first_match(self, view: View) -> Rule | None:
         """The first rule, in the owner's order, that holds for the request."""
         for position in sorted({*self._always, *self._candidates(view)}):
             rule = self._rules[position]
-            if rule.when.matches(view) and (rule.action.refuses or _matches_unfolded(rule, view)):
+            if rule.when.matches(view) and (not rule.action.passes or _matches_unfolded(rule, view)):
                 return rule
         return None
 
-    def _candidates(self, view: View) -> Iterator[int]:
+    def _of_claim(self, claim: Claim) -> Iterator[int]:
         filed = self._filed
-        claim = view.facts.claim
         for agent in claim.agents:
             yield from filed[AnchorKind.AGENT].get(agent.name, ())
             yield from filed[AnchorKind.OPERATOR].get(agent.operator or "", ())
             yield from filed[AnchorKind.PURPOSE].get(agent.purpose, ())
         yield from filed[AnchorKind.PURPOSE].get(claim.purpose, ())
-        if by_host := filed[AnchorKind.HOST]:
+
+    def _candidates(self, view: View) -> Iterator[int]:
+        yield from self._of_claim(view.facts.claim)
+        if by_host := self._filed[AnchorKind.HOST]:
             yield from by_host.get(view.host, ())
         if self._paths:
             yield from self._paths.found(view.target)

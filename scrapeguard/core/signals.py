@@ -6,6 +6,7 @@ A signal never decides alone by being there. Its weight adds to the score, the o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -28,11 +29,23 @@ SIGNALS: dict[str, Signal] = {
     "incomplete-sec-fetch": Signal(45, "some of Sec-Fetch-* are there and some are not, which no browser does"),
     "no-client-hints": Signal(45, "a page is opened without Sec-CH-UA, which the browser named sends"),
     "foreign-client-hints": Signal(60, "Sec-CH-UA speaks of another browser than the User-Agent"),
+    "robots-broken": Signal(100, "the client read robots.txt and asks for what it refuses"),
+    "trap-followed": Signal(100, "the client followed a link that no person sees, and that robots.txt refuses to all"),
+    "trap-guessed": Signal(40, "the client went to a path that only robots.txt names, to refuse it to all"),
+    "challenge-ignored": Signal(60, "the client was challenged again and again, and never loaded what a browser loads"),
+    "trap-shared": Signal(60, "a trap that was handed to the client was followed from another address"),
     "no-styles": Signal(45, "pages are opened, and nothing of the styles and scripts that the site has for them"),
+    "nothing-but-pages": Signal(20, "pages are opened, and nothing at all that belongs to them"),
+    "many-addresses": Signal(60, "many clients that have something in common take pages alone, hardly two the same"),
     "always-typed": Signal(20, "page after page comes as if its address had been typed (Sec-Fetch-Site: none)"),
+    "never-follows-links": Signal(60, "a long row of different pages, and none of them opened by a link"),
+    "whole-site": Signal(60, "more different pages within an hour than anybody reads"),
+    "steady-pace": Signal(40, "page after page comes with the same pause in between"),
+    "many-misses": Signal(20, "half of the pages asked for are not there"),
+    "surveys-site": Signal(20, "a browser that reads robots.txt or a sitemap, and then pages"),
     "many-pages-a-minute": Signal(15, "more pages a minute than people read, and nothing that belongs to them"),
     "many-pages-an-hour": Signal(15, "more different pages an hour than people read, and nothing that belongs to them"),
-    "headless-browser": Signal(60, "the User-Agent names a browser that runs without a window"),
+    "headless-browser": Signal(45, "the User-Agent names a browser that runs without a window"),
 }
 
 
@@ -41,3 +54,9 @@ class Evidence(NamedTuple):
 
     signal: str
     detail: str
+    percent: int = 100
+    """How much of its weight it has; less, the longer it is ago."""
+
+    def weight(self, weights: Mapping[str, int]) -> int:
+        """What it weighs where its signal weighs that."""
+        return weights[self.signal] * self.percent // 100

@@ -12,24 +12,40 @@ from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import ForwardedField, Proxies
 from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.policy import (
+    Addresses,
+    EventPolicy,
     OptOut,
     Policy,
     Refusal,
     RuleTest,
     SitePolicy,
     Threshold,
+    TrapPolicy,
     VerificationPolicy,
     template_fault,
 )
 from scrapeguard.core.request import Request
 from scrapeguard.core.sharing import AI_USES, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
+from scrapeguard.core.trust import Trust
 from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.rulefile.kinds import Problems
 from scrapeguard.rulefile.model import RuleFile
 from scrapeguard.rulefile.tree import Mapping, Node, Place, merge, without
 
-_OWN_KEYS_OF_THE_FILE = ("version", "extends", "sites", "proxies", "verification", "events", "on_error", "tests")
+_OWN_KEYS_OF_THE_FILE = (
+    "version",
+    "extends",
+    "sites",
+    "proxies",
+    "verification",
+    "traps",
+    "store",
+    "secret",
+    "events",
+    "on_error",
+    "tests",
+)
 
 
 def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Policy:
@@ -53,7 +69,8 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
         for host, node in _site_trees(tree):
             sites[host] = builder.build(model.site.read(node, problems) or {}, node)
     tests = [_rule_test(place, values) for place, values in document.get("tests", ()) if len(values) == 2]
-    events = _event_log(document, problems)
+    events = EventPolicy(_event_log(document, problems), document.get("events", {}).get("addresses", Addresses.FULL))
+    traps = _traps(document.get("traps", {}), tree, problems)
     if problems.found:
         raise PolicyError(problems.found)
     return Policy(
@@ -64,6 +81,9 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
         proxies=_proxies(document.get("proxies", {})),
         verification=_verification(document.get("verification", {})),
         events=events,
+        traps=traps,
+        store=_store(*document.get("store", (None, "memory"))),
+        secret=_beside(*document.get("secret", (None, None))),
         tests=tests,
     )
 
@@ -74,10 +94,25 @@ def _proxies(values: dict[str, Any]) -> Proxies:
 
 
 def _verification(values: dict[str, Any]) -> VerificationPolicy:
-    place, folder = values.get("folder", (None, None))
-    if folder is not None:
-        folder = str(Path(place.file).parent / folder)
+    folder = _beside(*values.get("folder", (None, None)))
     return VerificationPolicy(values.get("dns", True), values.get("refresh", True), folder)
+
+
+def _beside(place: Place | None, path: str | None) -> str | None:
+    """A path as it is meant: from the folder of the file that it stands in."""
+    return path if place is None or path is None else str(Path(place.file).parent / path)
+
+
+def _store(place: Place | None, text: str) -> str:
+    kind, _, path = text.partition(":")
+    return f"sqlite:{_beside(place, path)}" if kind == "sqlite" else text
+
+
+def _traps(values: dict[str, Any], tree: Node, problems: Problems) -> TrapPolicy:
+    live, inject = values.get("live", False), values.get("inject", False)
+    if inject and not live and isinstance(tree, Mapping):
+        problems.add(tree.entries["traps"].place, "`traps.inject` needs `traps.live: on`")
+    return TrapPolicy(live, inject)
 
 
 def _event_log(document: dict[str, Any], problems: Problems) -> str:
@@ -120,6 +155,7 @@ class _SiteBuilder:
             weights={name: signal.weight for name, signal in SIGNALS.items()} | values.get("signals", {}),
             thresholds=tuple(Threshold(*pair) for pair in sorted(values.get("thresholds", {}).items())),
             refusal=self._refusal(values.get("refusal", {})),
+            trust=_trust(values.get("trust", {})),
             opt_out=OptOut(**{key.replace("-", "_"): value for key, value in values.get("opt-out", {}).items()}),
         )
 
@@ -151,6 +187,12 @@ class _SiteBuilder:
             self._problems.add(place, f"the template {path}: {fault}")
             return Refusal(**words)
         return Refusal(**words, template=text)
+
+
+def _trust(values: dict[str, Any]) -> Trust:
+    headers = ((name.lower(), value) for name, some in values.get("header", {}).items() for value in some)
+    networks = (network for group in values.get("network", ()) for network in group)
+    return Trust(tuple(values.get("cookie", ())), tuple(headers), tuple(networks))
 
 
 def _path_sharing(sharing: dict[Use, bool], pattern: str, words: dict[str, bool]) -> PathSharing:

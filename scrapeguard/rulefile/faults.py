@@ -6,9 +6,11 @@ import re
 from urllib.parse import urlsplit
 
 from scrapeguard.core.address import parse_address
+from scrapeguard.core.rates import Rate
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_RESERVED_NAME = re.compile(r"(agents|thresholds|sharing)\..*|default|on_error")
+_STORE_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://")
+_RESERVED_NAME = re.compile(r"(agents|thresholds|sharing)\..*|default|on_error|traps")
 
 
 def method_fault(text: str) -> str | None:
@@ -25,6 +27,37 @@ def host_fault(text: str) -> str | None:
     if text.endswith("."):
         return "no final dot"
     return "`*` stands only at the beginning, as in *.example.org" if "*" in text.removeprefix("*.") else None
+
+
+_RATE = re.compile(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,3})?(s|min|h|d)")
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+MAX_WINDOW = 86400.0
+
+
+def rate_of(text: str) -> Rate | None:
+    """The rate in a text such as `10/s`, `100/min` or `20/30s`; None where there is none, or its time is over a day."""
+    match = _RATE.fullmatch(text)
+    if match is None:
+        return None
+    seconds = int(match[2] or 1) * _SECONDS[match[3]]
+    return Rate(int(match[1]), seconds) if seconds <= MAX_WINDOW else None
+
+
+def rate_fault(text: str) -> str | None:
+    """A text that is no rate."""
+    return None if rate_of(text) else "a number, a slash and a time in s, min, h or d, of a day at most"
+
+
+def store_fault(text: str) -> str | None:
+    """A text that names no store."""
+    if text == "memory" or (text.startswith("sqlite:") and len(text) > len("sqlite:")):
+        return None
+    return None if text.startswith(_STORE_SCHEMES) else "memory, sqlite:FILE, or valkey://HOST:PORT/0"
+
+
+def cookie_fault(text: str) -> str | None:
+    """A name that no cookie has (RFC 6265 §4.1.1)."""
+    return None if _TOKEN.fullmatch(text) else "a name without spaces, `=` or `;`"
 
 
 def header_fault(text: str) -> str | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from scrapeguard.core.catalogue import Catalogue, Purpose
 from scrapeguard.core.decision import Action
 from scrapeguard.core.forwarded import ForwardedField
+from scrapeguard.core.policy import Addresses
 from scrapeguard.core.rules import Rule
 from scrapeguard.rulefile.faults import (
     address_fault,
     contact_fault,
+    cookie_fault,
     name_fault,
+    store_fault,
     url_fault,
 )
 from scrapeguard.rulefile.kinds import (
@@ -18,6 +21,7 @@ from scrapeguard.rulefile.kinds import (
     ListOf,
     MapOf,
     Networks,
+    OneOrMore,
     Placed,
     Problems,
     Record,
@@ -117,6 +121,7 @@ def _site_fields(catalogue: Catalogue, when: When) -> dict[str, Field]:
         "agents": Field(MapOf(_agent_words(catalogue), ACTION), "exceptions by agent, operator or purpose"),
         "rules": Field(Rules(when), "the first rule that matches decides"),
         "signals": Field(MapOf(SIGNAL, WEIGHT), "what each sign weighs"),
+        "trust": Field(_TRUST, "clients that are not scored, by what they bring or where they come from"),
         "thresholds": Field(MapOf(SCORE, ACTION, "^[0-9]+$"), "from this score on, this action"),
         "opt-out": Field(_OPT_OUT, "the signals that say no beside robots.txt, as `sharing` says"),
         "refusal": Field(_refusal(), "the page that a refused client gets"),
@@ -139,7 +144,31 @@ _TEST = Record(
         "expect": Field(ACTION, "what it must get", required=True),
     }
 )
-_EVENTS = Record({"log": Field(Placed(Text("stderr, logging, off, or the path of a file")), "where events go")})
+_EVENTS = Record(
+    {
+        "log": Field(Placed(Text("stderr, logging, off, or the path of a file")), "where events go"),
+        "addresses": Field(
+            Word({str(form): form for form in Addresses}, "a form of addresses"),
+            "how much of a client's address they hold",
+        ),
+    }
+)
+_TRAPS = Record(
+    {
+        "live": Field(SWITCH, "whether there are traps: robots.txt refuses their path to all, and who comes is noted"),
+        "inject": Field(SWITCH, "put a link to one into each HTML page, where no person sees it"),
+    }
+)
+_TRUST = Record(
+    {
+        "cookie": Field(OneOrMore(Text("the name of a cookie", cookie_fault)), "names of cookies, such as a session's"),
+        "header": Field(
+            MapOf(HEADER_NAME, OneOrMore(Text("a value, `*` for any")), "^[!-9;-~]+$", least=1),
+            "headers and their values; `*` for any run of characters",
+        ),
+        "network": Field(OneOrMore(Networks()), "networks of clients"),
+    }
+)
 _OPT_OUT = Record(
     {
         "content-usage": Field(SWITCH, "IETF AIPREF: a header, and a line in each group of robots.txt"),
@@ -169,6 +198,11 @@ _VERIFICATION = Record(
 _FILE_FIELDS = {
     "proxies": Field(_PROXIES, "the proxies in front of scrapeguard"),
     "verification": Field(_VERIFICATION, "how it is checked that agents are who they say they are"),
+    "traps": Field(_TRAPS, "addresses that nobody comes to who reads pages or obeys robots.txt"),
+    "store": Field(
+        Placed(Text("a store", store_fault)), "where workers exchange what they know: memory, sqlite:FILE or valkey://"
+    ),
+    "secret": Field(Placed(Text("the path of a file")), "the secret that traps and passes are made with"),
     "events": Field(_EVENTS, "what is written down"),
     "on_error": Field(
         Word({"allow": Action.ALLOW, "block": Action.BLOCK}, "allow or block"),

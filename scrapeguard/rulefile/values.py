@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.glob import path_fault
+from scrapeguard.core.rates import Rate
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.rulefile.faults import (
     header_fault,
     host_fault,
     method_fault,
+    rate_fault,
+    rate_of,
 )
 from scrapeguard.rulefile.kinds import (
     Integer,
+    Problems,
+    Schema,
     Switch,
     Text,
     Word,
 )
+from scrapeguard.rulefile.tree import Node
 
 HOST_PATTERN = "^[^/@ ]+$"
 HOST = Text("a host name such as example.org or *.example.org", host_fault, HOST_PATTERN)
@@ -28,6 +34,22 @@ HEADER_NAME = Text("a header name", header_fault)
 SIGNAL = Word({name: name for name in SIGNALS}, "a signal")
 WEIGHT = Integer(0, 1000)
 SCORE = Integer(1, 100_000)
-
-
 SWITCH = Switch()
+
+
+class RateText:
+    """A rate such as `10/s`."""
+
+    _text = Text("a rate such as 10/s, 100/min or 20/30s", rate_fault, "^[1-9][0-9]*/[0-9]*(s|min|h|d)$")
+
+    def read(self, node: Node, problems: Problems) -> Rate | None:
+        """The rate; None after a problem was noted."""
+        text = self._text.read(node, problems)
+        return None if text is None else rate_of(text)
+
+    def schema(self) -> Schema:
+        """A string of that form."""
+        return self._text.schema()
+
+
+RATE = RateText()

@@ -20,6 +20,7 @@ from scrapeguard.core.conditions import (
     OperatorIs,
     PathIs,
     PurposeIs,
+    RateAbove,
     ScoreAtLeast,
 )
 from scrapeguard.core.glob import PathPattern
@@ -38,7 +39,7 @@ from scrapeguard.rulefile.kinds import (
     Word,
 )
 from scrapeguard.rulefile.tree import Mapping, Node
-from scrapeguard.rulefile.values import HEADER_NAME, HOST, METHOD, PATH, SCORE, SIGNAL
+from scrapeguard.rulefile.values import HEADER_NAME, HOST, METHOD, PATH, RATE, SCORE, SIGNAL
 
 
 class HeaderConditions:
@@ -76,6 +77,7 @@ class When:
             "network": (OneOrMore(Networks()), lambda v: InNetwork(frozenset(n for group in v for n in group))),
             "signal": (OneOrMore(SIGNAL), lambda v: HasSignal(frozenset(v))),
             "score": (SCORE, ScoreAtLeast),
+            "rate": (RATE, RateAbove),
         }
         nested: dict[str, tuple[Kind[Any], Any]] = {
             "any": (ListOf(self, least=1), AnyOf),
@@ -112,6 +114,7 @@ CONDITIONS: dict[str, str] = {
     "network": "the network of the client's address",
     "signal": "a sign that was seen",
     "score": "the weights of the signs seen add up to this or more",
+    "rate": "the client sends more requests than this, such as 10/s, 100/min or 20/30s",
     "any": "one of these conditions holds",
     "all": "all of these conditions hold",
     "not": "this condition does not hold",

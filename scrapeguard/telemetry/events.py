@@ -21,6 +21,10 @@ MAX_FIELD = 512
 """Characters that a line keeps of a path, a host or a User-Agent: these come from strangers."""
 
 
+Shown = Callable[[str], str | None]
+"""From the address of a client to what is written of it."""
+
+
 class Event(NamedTuple):
     """A decision, when it was made (seconds since the epoch), and the reference that the client was given.
 
@@ -52,8 +56,15 @@ class Event(NamedTuple):
         # Once for every refusal: past the constructor, which is written in Python, at a third of the cost.
         return tuple.__new__(cls, fields)
 
-    def to_json(self) -> str:
-        """The event as one line of JSON without a line end."""
+    def to_json(self, shown: Shown = str) -> str:
+        """The event as one line of JSON without a line end.
+
+        Args:
+            shown: what of the client's address is written.
+        """
+        client = self.decision.client
+        decision = self.decision.to_json()
+        decision["client"] = None if client is None else shown(client)
         record = {
             "time": _iso(self.time),
             "reference": self.reference,
@@ -62,7 +73,7 @@ class Event(NamedTuple):
             "host": self.host,
             "path": self.path,
             "user_agent": self.user_agent,
-            **self.decision.to_json(),
+            **decision,
         }
         return json.dumps(record)
 
@@ -83,6 +94,7 @@ class EventLog:
         lines_per_second: how many lines are written at most.
         waiting: how many events wait at most; the oldest are lost.
         pause: seconds between two batches.
+        shown: what of a client's address is written.
     """
 
     def __init__(
@@ -92,7 +104,9 @@ class EventLog:
         lines_per_second: int = 500,
         waiting: int = 5_000,
         pause: float = 0.2,
+        shown: Shown = str,
     ) -> None:
+        self._shown = shown
         self._write = write
         self._batch = max(1, int(lines_per_second * pause))
         self._pause = pause
@@ -150,7 +164,7 @@ class EventLog:
 
     def _write_batch(self) -> None:
         events = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
-        lines = [event.to_json() for event in events]
+        lines = [event.to_json(self._shown) for event in events]
         lost = self.lost
         if lost > self._told:
             lines.append(json.dumps({"time": _iso(events[-1].time), "events_lost": lost - self._told}))

@@ -12,10 +12,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from scrapeguard.app import ScrapeGuard
+from scrapeguard.core.decision import Action
 from scrapeguard.core.policy import Policy
 from scrapeguard.rulefile.load import load_policy
 
 PAGES = 60
+PAGES_OF_A_SCRIPT = 15
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 )
@@ -86,8 +88,24 @@ def served(tmp_path, catalogue):
     recorded.stop()
 
 
-def test_a_person_reads_on(served, browser):
-    page = browser.new_page()
+@pytest.fixture
+def person(browser):
+    """What makes a browser context of a person: with a window, and so without the word for none in its name."""
+    major = browser.version.partition(".")[0]
+    name = f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"
+    contexts = []
+
+    def begin(**more):
+        contexts.append(browser.new_context(user_agent=name, **more))
+        return contexts[-1]
+
+    yield begin
+    for context in contexts:
+        context.close()
+
+
+def test_a_person_reads_on(served, person):
+    page = person().new_page()
     page.goto(served.address)
     for _ in range(15):
         page.get_by_role("link").nth(2).click()
@@ -95,22 +113,20 @@ def test_a_person_reads_on(served, browser):
         page.go_back()
     page.reload()
     assert served.refused == []
-    page.context.close()
 
 
-def test_a_person_without_scripts_or_pictures_types_addresses(served, browser):
-    context = browser.new_context(java_script_enabled=False)
+def test_a_person_without_scripts_or_pictures_types_addresses(served, person):
+    context = person(java_script_enabled=False)
     context.route("**/*.png", lambda route: route.abort())
     page = context.new_page()
     for number in range(12):
         page.goto(f"{served.address}/page/{number}")
         assert page.get_by_role("heading").inner_text() == f"Page {number}"
     assert served.refused == []
-    context.close()
 
 
-def test_a_person_comes_back_to_twenty_tabs(served, browser):
-    context = browser.new_context()
+def test_a_person_comes_back_to_twenty_tabs(served, person):
+    context = person()
     tabs = [context.new_page() for _ in range(20)]
     for number, tab in enumerate(tabs):
         # Begun at once, as a restored session does, and not one after the other.
@@ -118,7 +134,6 @@ def test_a_person_comes_back_to_twenty_tabs(served, browser):
     for number, tab in enumerate(tabs):
         assert tab.get_by_role("heading").inner_text() == f"Page {number}"
     assert served.refused == []
-    context.close()
 
 
 def taken(served, headers, *, paths=None, pause=0.0):
@@ -139,12 +154,31 @@ def test_a_script_that_calls_itself_firefox_gets_nothing_either(served):
     assert taken(served, {"user-agent": FIREFOX}) == 0
 
 
-def test_a_script_with_every_header_of_chrome_is_written_down(served):
+def other(version):
+    """The headers of Chrome in another version: another client at the same address."""
+    hints = f'"Chromium";v="{version}", "Google Chrome";v="{version}"'
+    return {**FULL, "user-agent": CHROME.replace("142", str(version)), "sec-ch-ua": hints}
+
+
+def test_a_script_with_every_header_of_chrome_is_stopped_after_a_few_pages(served):
     assert taken(served, FULL, paths=["/site.css"]) == 1
-    headers = {**FULL, "user-agent": FULL["user-agent"].replace("142", "143"), "sec-ch-ua": '"Chromium";v="143"'}
-    assert taken(served, headers) == PAGES
-    last = served.observed[-1].decision
+    assert taken(served, other(143)) <= PAGES_OF_A_SCRIPT
+    assert served.refused[0].decision.action is Action.CHALLENGE
+    last = served.refused[-1].decision
     assert {"no-styles", "always-typed"} <= {reason.signal for reason in last.reasons}
+
+
+def test_a_script_that_changes_its_name_with_every_page_is_stopped_too(served):
+    taken(served, FULL, paths=["/site.css"])
+    got = sum(taken(served, other(100 + number), paths=[f"/page/{number}"]) for number in range(40))
+    assert got <= 2 * PAGES_OF_A_SCRIPT
+
+
+def test_a_browser_without_a_window_that_types_every_address_is_stopped(served, browser):
+    page = browser.new_page()
+    got = sum(page.goto(f"{served.address}/page/{number}").status == 200 for number in range(PAGES))
+    assert got <= 25
+    page.context.close()
 
 
 @pytest.mark.parametrize("agent", ["curl/8.11.0", "python-requests/2.32.3", "Miniflux/2.2.4", "UptimeRobot/2.0"])

@@ -7,8 +7,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.browserheaders import BrowserHeaders, is_local
 from scrapeguard.core.decision import Action
+from scrapeguard.core.history import History
+from scrapeguard.core.ledger import Ledger
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.request import Request
 from scrapeguard.core.signals import SIGNALS
@@ -39,13 +42,18 @@ def signs(asked, scheme):
     return [evidence.signal for evidence in BrowserHeaders(ENGINES).evidence(asked, dict(asked.headers), scheme)]
 
 
+def guard_of(policy):
+    browsers = BrowserHeaders(ENGINES)
+    return Guard(policy, behaviour=Behaviour(browsers=browsers, history=History(), ledger=Ledger()))
+
+
 @pytest.mark.parametrize("case", CORPUS["people"], ids=lambda case: case["name"])
 def test_people_are_taken_for_people(case, default_policy):
     asked = request(case)
     found = signs(asked, asked.scheme)
     assert found == case.get("signs", [])
     assert sum(SIGNALS[sign].weight for sign in found) < THRESHOLD
-    assert not Guard(default_policy, browsers=BrowserHeaders(ENGINES)).assess(asked).action.refuses
+    assert not guard_of(default_policy).assess(asked).action.refuses
 
 
 @pytest.mark.parametrize("case", CORPUS["borrowers"], ids=lambda case: case["name"])
@@ -58,7 +66,7 @@ def test_who_borrows_a_name_is_seen(case):
 
 def test_a_script_with_a_borrowed_name_is_refused_and_told_why(default_policy):
     asked = request(CORPUS["borrowers"][0])
-    decision = Guard(default_policy, browsers=BrowserHeaders(ENGINES)).assess(asked)
+    decision = guard_of(default_policy).assess(asked)
     assert (decision.action, decision.rule, decision.score) == (Action.BLOCK, "thresholds.100", 120)
     assert "chromium 142 without Sec-Fetch-*" in [reason.evidence for reason in decision.reasons]
     assert Guard(default_policy).assess(asked).action is Action.ALLOW
@@ -70,7 +78,7 @@ def test_no_header_that_is_missing_refuses_alone(missing):
 
 
 def test_who_names_no_browser_is_not_judged(default_policy):
-    guard = Guard(default_policy, browsers=BrowserHeaders(ENGINES))
+    guard = guard_of(default_policy)
     for agent in (
         "curl/8.0",
         "Miniflux/2.2",

@@ -100,6 +100,7 @@ SAID = st.builds(
     st.booleans(),
 )
 AUTHORS = st.lists(st.sampled_from(["/a", "/a/b", "/*c", "/b/"]), max_size=2).map(RefusedPaths)
+LASTING = (Action.ALLOW, Action.OBSERVE, Action.BLOCK)
 SITES = st.builds(
     lambda rules, shares, by_name, weight, said: SitePolicy(
         dict(zip(Use, shares, strict=True)),
@@ -109,9 +110,9 @@ SITES = st.builds(
         by_name=by_name,
         paths=tuple(said),
     ),
-    st.lists(st.tuples(WHEN, st.sampled_from(Action)), max_size=5),
+    st.lists(st.tuples(WHEN, st.sampled_from(LASTING)), max_size=5),
     st.tuples(st.booleans(), st.booleans(), st.booleans()),
-    st.dictionaries(st.sampled_from(["Trainer", "Archiver"]), st.sampled_from(Action), max_size=2),
+    st.dictionaries(st.sampled_from(["Trainer", "Archiver"]), st.sampled_from(LASTING), max_size=2),
     st.sampled_from([0, 100]),
     st.lists(SAID, max_size=3, unique_by=lambda said: said.pattern.text),
 )
@@ -130,6 +131,23 @@ def test_robots_txt_refuses_exactly_what_the_policy_refuses(site, target, host, 
         assert reference.allowed(text, known.token, target) is not refused(site, claim_of(known), target, host, authors)
     stranger = UserAgentClassifier(CATALOGUE).classify(b"StrangeBot/1.0")
     assert reference.allowed(text, "StrangeBot", target) is not refused(site, stranger, target, host, authors)
+
+
+@pytest.mark.parametrize("action", [Action.THROTTLE, Action.CHALLENGE])
+def test_what_is_refused_for_now_alone_is_not_in_robots_txt(action):
+    rule = Rule("slow", PathIs((PathPattern("/a"),)), action)
+    site = SitePolicy(CLOSED, rules=(rule,))
+    assert render(site, CATALOGUE) == render(SitePolicy(CLOSED), CATALOGUE)
+    assert unsaid_rules(site, CATALOGUE) == ()
+
+
+def test_what_is_closed_is_closed_to_every_robot():
+    site = SitePolicy(dict.fromkeys(Use, True), by_name={"Trainer": Action.BLOCK})
+    told = groups(site, CATALOGUE, closed=("/notes/x/",))
+    assert {group.tokens: [str(line) for line in group.lines] for group in told} == {
+        ("Trainer",): ["Disallow: /"],
+        ("*",): ["Disallow: /notes/x/"],
+    }
 
 
 def test_as_many_refused_paths_as_the_size_allows_stand_in_robots_txt():

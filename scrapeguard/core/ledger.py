@@ -1,0 +1,266 @@
+"""The ledger: who read robots.txt and then broke it, who followed a trap, and who has shown to be a person.
+
+Offenders are kept apart from strangers, so that no crowd drives them out; what they did weighs less with time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+from scrapeguard.core.clients import ClientKey
+from scrapeguard.core.recent import Recent
+from scrapeguard.core.robotsfile import Meaning, RobotsText
+from scrapeguard.core.robotsmatch import deciding_line
+from scrapeguard.core.signals import Evidence
+
+MAX_READERS = 8_000
+"""Clients in mind that have read robots.txt, in each of two generations; each takes some 500 octets."""
+MAX_KNOWN = 4_000
+"""Clients in mind that did something they answer for, in each of two generations."""
+FULL = 6 * 3600.0
+"""Seconds for which an offence weighs all it does; then half, after as long again a quarter, then nothing."""
+PASS = 12 * 3600.0
+"""Seconds for which a person has shown enough."""
+MAX_CLICKS = 3
+"""How often, within that time, the past of a client is forgotten because somebody presses a button."""
+
+_MAX_TEXTS = 64
+_MAX_VERDICTS = 8192
+_REFRESH = 60.0
+_CHALLENGES = 3
+_PATHS_OF_A_BROWSER = 3
+_PATHS_OF_A_TOOL = 2
+
+
+class Deed(StrEnum):
+    """What the ledger holds."""
+
+    BROKE_ROBOTS = "broke-robots"
+    FOLLOWED_TRAP = "followed-trap"
+    GUESSED_TRAP = "guessed-trap"
+    IGNORED_CHALLENGE = "ignored-challenge"
+    LOADED_STYLE = "loaded-style"
+    PRESSED_BUTTON = "pressed-button"
+
+    __hash__ = str.__hash__
+
+
+class Standing(StrEnum):
+    """What a client has shown."""
+
+    NOTHING = "nothing"
+    LOADS_STYLES = "loads-styles"
+    IS_A_PERSON = "is-a-person"
+
+
+_SAID: dict[Deed, Evidence] = {
+    Deed.BROKE_ROBOTS: Evidence("robots-broken", "read robots.txt, and asks for what it refuses"),
+    Deed.FOLLOWED_TRAP: Evidence("trap-followed", "followed a link that no person sees and robots.txt refuses to all"),
+    Deed.IGNORED_CHALLENGE: Evidence("challenge-ignored", "was asked three times to show that it is a browser"),
+    Deed.GUESSED_TRAP: Evidence("trap-guessed", "went to a path that only robots.txt names, to refuse it to all"),
+}
+
+
+class Entry(NamedTuple):
+    """A line of the ledger, as other workers are told: a deed, that robots.txt was read, or that a trap was shared."""
+
+    key: ClientKey | None = None
+    deed: Deed | None = None
+    host: str = ""
+    version: str = ""
+    tag: bytes = b""
+
+
+class _Record:
+    """When a client did what; of deeds that count only together, which, or how often."""
+
+    __slots__ = ("broken", "challenges", "clicked", "clicks", "deeds")
+
+    def __init__(self, deeds: dict[Deed, float], clicks: int = 0, clicked: float = 0.0) -> None:
+        self.deeds = deeds
+        self.broken: set[int] = set()
+        self.challenges = 0
+        self.clicks = clicks
+        self.clicked = clicked
+
+
+class _Reader(NamedTuple):
+    """Which robots.txt a client has read, and when."""
+
+    version: str
+    time: float
+
+
+class Ledger:
+    """Remembers what clients answer for.
+
+    Args:
+        size: how many are kept in mind, in each of two generations.
+        tell: takes what is written down here, for other workers.
+    """
+
+    def __init__(self, *, size: int = MAX_KNOWN, tell: Callable[[Entry, float], object] | None = None) -> None:
+        self.tell = tell
+        self._known: Recent[ClientKey, _Record] = Recent(size)
+        self._readers: Recent[tuple[ClientKey, str], _Reader] = Recent(MAX_READERS)
+        self._texts: Recent[str, RobotsText] = Recent(_MAX_TEXTS)
+        self._verdicts: Recent[tuple[str, str, str], bool] = Recent(_MAX_VERDICTS)
+        self._accused: Recent[bytes, float] = Recent(size)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __bool__(self) -> bool:
+        """Whether it holds anything that could concern a client."""
+        return bool(len(self._known) or len(self._readers) or len(self._accused))
+
+    @property
+    def accuses(self) -> bool:
+        """Whether there are clients whose traps were followed by others."""
+        return bool(len(self._accused))
+
+    def knows(self, version: str) -> bool:
+        """Whether it has this version of a robots.txt."""
+        return self._texts.get(version) is not None
+
+    def served(self, key: ClientKey, host: str, version: str, text: RobotsText | None, now: float) -> None:
+        """A client has read the robots.txt of a host.
+
+        Args:
+            key: the client.
+            host: the Host field.
+            version: stands for the text.
+            text: what it says; None where it is known.
+            now: seconds that never go back.
+        """
+        if text is not None:
+            self._texts.put(version, text)
+        self._do(Entry(key, None, host, version), now)
+
+    def has_read(self, key: ClientKey, host: str) -> bool:
+        """Whether a client has read the robots.txt of a host."""
+        return self._readers.get((key, host)) is not None
+
+    def refuses(self, key: ClientKey, host: str, token: str, target: str) -> bool:
+        """Whether the robots.txt that a client has read refuses it this path and query; False where it read none."""
+        reader = self._readers.get((key, host))
+        if reader is None:
+            return False
+        asked = (reader.version, token, target)
+        verdict = self._verdicts.get(asked)
+        if verdict is None:
+            text = self._texts.get(reader.version)
+            line = None if text is None else deciding_line(text, token, target)
+            verdict = line is not None and line.meaning is not Meaning.ALLOW
+            if len(target) <= 512:
+                self._verdicts.put(asked, verdict)
+        return verdict
+
+    def broke(self, key: ClientKey, mark: int, *, least: int, now: float) -> bool:
+        """A client asks for what its robots.txt refuses; it answers for that from so many different paths on.
+
+        True where that is written down, which it is once in a minute.
+
+        Args:
+            key: the client.
+            mark: of the path.
+            least: how many it takes.
+            now: seconds that never go back.
+        """
+        record = self._record(key)
+        if len(record.broken) < least:
+            record.broken.add(mark)
+        if len(record.broken) < least:
+            return False
+        if now - record.deeds.get(Deed.BROKE_ROBOTS, -_REFRESH) < _REFRESH:
+            return False
+        self._do(Entry(key, Deed.BROKE_ROBOTS), now)
+        return True
+
+    def challenged(self, key: ClientKey, now: float) -> None:
+        """A client is asked to show that it is a browser; who is asked again and again has ignored it."""
+        record = self._record(key)
+        record.challenges += 1
+        lately = now - record.deeds.get(Deed.IGNORED_CHALLENGE, -_REFRESH) < _REFRESH
+        if record.challenges >= _CHALLENGES and not lately:
+            self._do(Entry(key, Deed.IGNORED_CHALLENGE), now)
+
+    def note(self, key: ClientKey, deed: Deed, now: float) -> None:
+        """Write a deed down."""
+        self._do(Entry(key, deed), now)
+
+    def accuse(self, tag: bytes, now: float) -> None:
+        """A trap that was handed to the client of this tag was followed by another."""
+        self._do(Entry(tag=tag), now)
+
+    def _do(self, entry: Entry, now: float) -> None:
+        self.heard(entry, now)
+        if self.tell is not None:
+            self.tell(entry, now)
+
+    def heard(self, entry: Entry, now: float) -> None:
+        """Write down what another worker tells, which happened at that time."""
+        if entry.key is None:
+            self._accused.put(entry.tag, now)
+        elif entry.deed is None:
+            if entry.key.is_kept:
+                self._readers.put((entry.key, entry.host), _Reader(entry.version, now))
+        else:
+            self._write(entry.key, entry.deed, now)
+
+    def _write(self, key: ClientKey, deed: Deed, now: float) -> None:
+        record = self._record(key)
+        record.deeds[deed] = now
+        if deed is Deed.LOADED_STYLE:
+            record.deeds.pop(Deed.IGNORED_CHALLENGE, None)
+            record.challenges = 0
+        if deed is Deed.PRESSED_BUTTON:
+            lately = now - record.clicked <= PASS
+            self._known.put(key, _Record({deed: now}, record.clicks + 1 if lately else 1, now))
+
+    def is_accused(self, tag: bytes, now: float) -> bool:
+        """Whether a trap of the client of this tag was followed by another, lately."""
+        time = self._accused.get(tag)
+        return time is not None and now - time <= FULL
+
+    def may_press(self, key: ClientKey, now: float) -> bool:
+        """Whether the past of a client may be forgotten once more."""
+        record = self._known.get(key)
+        return record is None or record.clicks < MAX_CLICKS or now - record.clicked > PASS
+
+    def standing(self, key: ClientKey, now: float) -> Standing:
+        """What a client has shown lately."""
+        record = self._known.get(key)
+        if record is None:
+            return Standing.NOTHING
+        if now - record.deeds.get(Deed.PRESSED_BUTTON, -PASS) < PASS:
+            return Standing.IS_A_PERSON
+        return Standing.LOADS_STYLES if now - record.deeds.get(Deed.LOADED_STYLE, -PASS) < PASS else Standing.NOTHING
+
+    def evidence(self, key: ClientKey, now: float) -> tuple[Evidence, ...]:
+        """What a client answers for, weighing less the longer it is ago."""
+        record = self._known.get(key)
+        if record is None:
+            return ()
+        found = ((_SAID[deed], left(now - time)) for deed, time in record.deeds.items() if deed in _SAID)
+        return tuple(said._replace(percent=percent) for said, percent in found if percent)
+
+    def _record(self, key: ClientKey) -> _Record:
+        record = self._known.get(key)
+        if record is None:
+            record = _Record({})
+            if key.is_kept:
+                self._known.put(key, record)
+        return record
+
+
+def left(age: float) -> int:
+    """How many hundredths of its weight a deed of this age (seconds) has left."""
+    return 100 >> int(age // FULL) if age < 3 * FULL else 0
+
+
+def paths_to_answer_for(*, browser: bool, tool: bool) -> int:
+    """How many refused paths it takes: a person looks at robots.txt too, and then reads on."""
+    return _PATHS_OF_A_BROWSER if browser else _PATHS_OF_A_TOOL if tool else 1

@@ -1,0 +1,80 @@
+"""The secret of a site, which traps, passes and hashed addresses are made with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from scrapeguard.errors import ScrapeGuardError
+
+logger = logging.getLogger("scrapeguard")
+
+VARIABLE = "SCRAPEGUARD_SECRET"
+"""The environment variable that holds a secret, as text of 16 characters or more."""
+_SIZE = 32
+_LEAST = 16
+
+
+class SecretError(ScrapeGuardError):
+    """A secret that cannot be read, or is too short to be one."""
+
+
+def site_secret(file: str | None, environment: Mapping[str, str]) -> bytes:
+    """The secret, 32 octets: of the environment, else of the file, which is made where there is none.
+
+    Args:
+        file: its path; None for one in the user's own folder (XDG Base Directory Specification). Where that cannot be
+            written a secret is made for this process alone, which a line in the log says.
+        environment: of the process.
+
+    Raises:
+        SecretError: the file named cannot be read or made, or a secret is shorter than 16 octets.
+    """
+    if (said := environment.get(VARIABLE)) is not None:
+        return _stretched(said.encode(), f"the environment variable {VARIABLE}")
+    if file is not None:
+        try:
+            return _read_or_made(Path(file))
+        except OSError as error:
+            raise SecretError(f"cannot use the secret in {file}: {error.strerror}") from error
+    own = _own_folder(environment) / "secret"
+    try:
+        return _read_or_made(own)
+    except OSError as error:
+        why = f"cannot keep a secret in {own} ({error.strerror})"
+        logger.warning("%s: traps and passes count for one process only; set %s or `secret`", why, VARIABLE)
+        return secrets.token_bytes(_SIZE)
+
+
+def _own_folder(environment: Mapping[str, str]) -> Path:
+    base = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or "/var/lib") / ".local" / "state"
+    return Path(base) / "scrapeguard"
+
+
+def _read_or_made(path: Path) -> bytes:
+    """What the file holds; of several workers that begin at once, one makes it and all read that."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_hex(_SIZE).encode())
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            pass
+        finally:
+            beside.unlink()
+    return _stretched(path.read_bytes().strip(), str(path))
+
+
+def _stretched(said: bytes, where: str) -> bytes:
+    if len(said) < _LEAST:
+        raise SecretError(
+            f"the secret in {where} is shorter than {_LEAST} characters; make one with `openssl rand -hex 32`"
+        )
+    return sha256(said).digest()
