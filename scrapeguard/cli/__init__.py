@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from types import MappingProxyType
 from typing import NamedTuple
 
 FINE, FOUND_PROBLEMS, BAD_USAGE = 0, 1, 2
@@ -23,7 +24,8 @@ class _Argument(NamedTuple):
 
 class _Command(NamedTuple):
     summary: str
-    arguments: tuple[_Argument, ...]
+    arguments: tuple[_Argument, ...] = ()
+    parts: Mapping[str, _Command] = MappingProxyType({})
 
 
 def _argument(*names: str, **options: object) -> _Argument:
@@ -35,6 +37,27 @@ def _port(text: str) -> int:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
     return int(text)
 
+
+def _share(text: str) -> float:
+    return _between(text, 1.0)
+
+
+def _seconds(text: str) -> float:
+    return _between(text, 1e6)
+
+
+def _between(text: str, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < most:
+        raise argparse.ArgumentTypeError(f"a number between 0 and {most:,.0f} is expected, not {text!r}")
+    return value
+
+
+_SECRET = _argument("--secret", metavar="FILE", help="the secret keys, one a line (default: $SCRAPEGUARD_SECRET)")
+_LOG = _argument("--log", metavar="FILE", help="the provenance log")
 
 COMMANDS: dict[str, _Command] = {
     "demo": _Command(
@@ -99,6 +122,56 @@ COMMANDS: dict[str, _Command] = {
             ),
         ),
     ),
+    "canary": _Command(
+        "find out where a leaked text was served; test a model for it",
+        parts={
+            "commit": _Command(
+                "print what to publish before texts are served: it binds to the secret, and does not tell it",
+                (_SECRET, _LOG, _argument("--epoch", metavar="TEXT", help="the epoch (default: this month)")),
+            ),
+            "find": _Command(
+                "which crawl a text came from",
+                (_argument("file", nargs="?", metavar="FILE", help="the text (default: standard input)"), _LOG),
+            ),
+            "test": _Command(
+                "whether a model was trained on what was served: exact p-values from its losses",
+                (
+                    _argument("file", nargs="?", metavar="FILE", help="the losses, a canary a line, as JSON"),
+                    _SECRET,
+                    _LOG,
+                    _argument("--alpha", type=_share, default=0.01, metavar="P", help="the level (default: 0.01)"),
+                    _argument(
+                        "--endpoint", metavar="URL", help="have an OpenAI-compatible endpoint add what is missing"
+                    ),
+                    _argument("--model", metavar="NAME", help="the model there; its key is $SCRAPEGUARD_ENDPOINT_KEY"),
+                    _argument(
+                        "--score",
+                        choices=("logprobs", "match"),
+                        default="logprobs",
+                        help="by log-probabilities, or where there are none by what is completed (sees less)",
+                    ),
+                    _argument(
+                        "--prompt", default="", metavar="TEXT", help="stands before each text (default: nothing)"
+                    ),
+                    _argument(
+                        "--patience",
+                        type=_seconds,
+                        default=300.0,
+                        metavar="SECONDS",
+                        help="how long one request may be tried (default: 300)",
+                    ),
+                    _argument(
+                        "--canary",
+                        action="append",
+                        default=[],
+                        metavar="HOST,AGENT,EPOCH",
+                        help="score this one (default: all in the log); several may be given",
+                    ),
+                    _argument("--texts", metavar="FILE", help="write the candidates, to score them with another tool"),
+                ),
+            ),
+        },
+    ),
 }
 
 
@@ -134,12 +207,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, command in COMMANDS.items():
-        sub = commands.add_parser(name, help=command.summary, description=command.summary)
-        for argument in command.arguments:
-            sub.add_argument(*argument.names, **argument.options)  # type: ignore[arg-type]
-        sub.add_argument("--rules", metavar="FILE", help=_RULES_HELP)
-        sub.add_argument("--json", action="store_true", help="one JSON object a line")
+        _describe(commands.add_parser(name, help=command.summary, description=command.summary), command)
     return parser
+
+
+def _describe(parser: argparse.ArgumentParser, command: _Command) -> None:
+    for argument in command.arguments:
+        parser.add_argument(*argument.names, **argument.options)  # type: ignore[arg-type]
+    if not command.parts:
+        parser.add_argument("--rules", metavar="FILE", help=_RULES_HELP)
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+        return
+    parts = parser.add_subparsers(dest="part", metavar="WHAT", required=True)
+    for name, part in command.parts.items():
+        _describe(parts.add_parser(name, help=part.summary, description=part.summary), part)
 
 
 class _Version(argparse.Action):

@@ -156,10 +156,9 @@ class History:
     def _note_page(
         self, request: Request, sent: Mapping[bytes, bytes], key: ClientKey, conduct: Conduct, now: float
     ) -> None:
-        site = sent.get(b"sec-fetch-site")
-        typed = site == b"none" if site is not None else b"referer" not in sent
         target = f"{request.path}?{request.query}" if request.query else request.path
         mark = crc32(target.encode("utf-8", "replace")) % MARKS
+        typed = _is_typed(sent, target)
         fingerprint = _fingerprint(sent) if not conduct.groups else 0
         self._do(Act(What.PAGE, key, request.host, mark, typed, fingerprint), conduct, now)
 
@@ -398,6 +397,14 @@ def _comes_back(sent: Mapping[bytes, bytes], conduct: Conduct) -> bool:
     if b"if-none-match" in sent or b"if-modified-since" in sent:
         return True
     return b"cookie" in sent and not conduct.pages and not conduct.parts and not conduct.styles
+
+
+def _is_typed(sent: Mapping[bytes, bytes], target: str) -> bool:
+    """Whether a page is opened as if its address had been typed, or by itself: nobody follows a link to where it is."""
+    referrer = sent.get(b"referer")
+    if referrer is None:
+        return sent.get(b"sec-fetch-site", b"none") == b"none"
+    return referrer.partition(b"//")[2].partition(b"/")[2] == target[1:].encode("latin-1", "replace")
 
 
 def _fingerprint(sent: Mapping[bytes, bytes]) -> int:

@@ -124,7 +124,7 @@ def test_only_what_a_site_answers_tells_that_it_has_styles():
 def test_clicks_in_between_are_how_people_read():
     visit = Visit(styled=False)
     assert "always-typed" not in visit.read(4)
-    visit.get("/", headers=CLICKED)
+    visit.get("/home", headers=CLICKED)
     assert visit.read(4) == set()
 
 
@@ -170,7 +170,7 @@ def test_page_after_page_as_typed_is_no_reading_even_with_styles():
     found = [visit.get(f"/{number}", after=1.0 + 3.0 * (number % 2)) for number in range(30)]
     assert found[22] == {"always-typed"}
     assert found[27] == {"always-typed", "never-follows-links"}
-    assert visit.get("/", headers=CLICKED) == set()
+    assert visit.get("/home", headers=CLICKED) == set()
 
 
 def test_the_same_page_typed_again_and_again_is_no_row():
@@ -458,3 +458,15 @@ def test_what_a_page_links_to(html, links):
 def test_who_sends_part_of_what_browsers_send_opens_pages():
     visit = Visit()
     assert "no-styles" in visit.read(4, headers={"sec-fetch-mode": "cors", "accept": "*/*"})
+
+
+def test_who_is_led_back_to_where_it_was_follows_no_link():
+    """As from a challenge to the page that was asked for."""
+    visit = Visit()
+    visit.get("/site.css", headers={})
+    for number in range(30):
+        found = visit.get(f"/{number}", after=1.0 + 3.0 * (number % 2))
+        back = {**CLICKED, "referer": f"https://h/{number}"}
+        found |= visit.get(f"/{number}", after=1.0, headers=back)
+    assert "never-follows-links" in found
+    assert visit.get("/2", headers={**CLICKED, "referer": "https://h/1"}) == set()
