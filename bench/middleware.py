@@ -1,8 +1,9 @@
 """What does the guard add to a request, and what does a refusal cost, beside a plain page of Starlette?
 
-The guard has all of it on: user agents, identities, headers, history and announcements; each request is that of a new
-client, which is its worst case. How to read it: CPU time of whole requests in one process, no server. `Bare` is the
-demo site's article without any guard; the ratios are to that. The event log hands its lines to a writer that drops
+The guard has all of it on: user agents, identities, headers, history, ledger and announcements. The clients of a row
+are fifty readers that have fetched the style sheet; those of `strangers` have never come before, one for each request,
+which is the worst case. How to read it: CPU time of whole requests in one process, no server. `Bare` is the demo
+site's article without any guard; the ratios are to that. The event log hands its lines to a writer that drops
 them. `With event log` is the default one, which writes 500 lines a second and counts the rest, as in a flood. `Every
 line written` is what a refusal costs below that rate, in the thread of the log for the most part; there is no target
 for it, since 500 a second bound it.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import replace
 from functools import partial
@@ -54,6 +55,7 @@ _VERY_FEW = 1
 _FLOOD = 10_000
 _IN_WRITING = "every line written"
 _ROUNDS = 20
+_READERS = 50
 _address = count(10 << 24)
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -71,9 +73,11 @@ def run() -> list[Row]:
     way = seconds["saying Chrome"] - seconds["bare Chrome"]
     question = "the whole way of a response: headers, marks of the app, styles"
     rows.append(Row(question, micro(way), "", _of_bare(way / seconds["bare Chrome"])))
+    strange = seconds["strangers Chrome"] - seconds["bare Chrome"]
+    rows.append(Row("added to a page for strangers", micro(strange), "", _of_bare(strange / seconds["bare Chrome"])))
     crowded = seconds["crowded Chrome"] - seconds["bare Chrome"]
-    growth = crowded / (seconds["scrapeguard Chrome"] - seconds["bare Chrome"])
-    question = f"added to a page after {_CROWD:,} clients"
+    growth = crowded / strange
+    question = f"added to a page for strangers after {_CROWD:,} clients"
     rows.append(Row(question, micro(crowded), f"<= {_MOST_GROWTH}x", f"{growth:.2f}x", growth <= _MOST_GROWTH))
     by_path = seconds["paths Chrome"] / seconds["bare Chrome"] - 1
     question = f"{_PATHS:,} paths shared apart, {_AUTHORS:,} refused by authors: added"
@@ -95,11 +99,12 @@ def _tasks() -> dict[str, Task]:
     tasks: dict[str, Task] = {
         "bare Chrome": _requests(bare, CHROME, 200),
         "bare GPTBot": _requests(bare, GPTBOT, 200),
-        "scrapeguard Chrome": _requests(quiet, CHROME, 200),
+        "scrapeguard Chrome": _requests(quiet, CHROME, 200, readers=_READERS),
+        "strangers Chrome": _requests(ScrapeGuard(demo_site(), policy, record=None), CHROME, 200),
         "crowded Chrome": _requests(_crowded(policy), CHROME, 200),
-        "silent Chrome": _requests(_silent(policy), CHROME, 200),
+        "silent Chrome": _requests(_silent(policy), CHROME, 200, readers=_READERS),
         "saying Chrome": _requests(_saying(policy), CHROME, 200),
-        "paths Chrome": _requests(by_path, CHROME, 200),
+        "paths Chrome": _requests(by_path, CHROME, 200, readers=_READERS),
         "scrapeguard GPTBot": _requests(quiet, GPTBOT, 403),
         "scrapeguard GPTBot with event log": partial(_logged_refusals, policy, _FLOOD, all_written=False),
         f"scrapeguard GPTBot, {_IN_WRITING}": partial(_logged_refusals, policy, _REQUESTS, all_written=True),
@@ -158,20 +163,32 @@ def _paths() -> tuple[PathSharing, ...]:
     return tuple(PathSharing(PathPattern(f"/section-{number}/"), closed) for number in range(_PATHS))
 
 
-def _requests(app: App, headers: Mapping[str, str], status: int, path: str = PAGE, number: int = _REQUESTS) -> Task:
-    """A task of many requests to the app, which must answer with that status."""
+def _requests(
+    app: App, headers: Mapping[str, str], status: int, path: str = PAGE, number: int = _REQUESTS, readers: int = 0
+) -> Task:
+    """A task of many requests to the app, which must answer with that status.
+
+    With readers, that many clients come again and again, who have the style sheet; else each request is of a new one.
+    """
     scope = _scope(headers, path)
     answered = asyncio.run(_status(app, scope))
     if answered != status:
         raise RuntimeError(f"{app} answered {answered}, not {status}")
-    return lambda: nullcontext(_run(app, scope, number))
+    if not readers:
+        return lambda: nullcontext(_run(app, scope, [_client() for _ in range(number)]))
+    clients = [_client() for _ in range(readers)]
+    clicked = _scope({**headers, "sec-fetch-site": "same-origin", "referer": "http://127.0.0.1:8000/"}, path)
+    _run(app, _scope(headers, "/style.css"), clients)()
+    return lambda: nullcontext(_run(app, clicked, clients * (number // readers)))
 
 
 @contextmanager
 def _logged_refusals(policy: Policy, number: int, *, all_written: bool) -> Iterator[Run]:
     """Refusals with the event log as it comes, but for where it writes to; with the last line written, or not."""
     log = EventLog(_drop)
-    refuse = _run(ScrapeGuard(demo_site(), policy, record=log.record), _scope(GPTBOT, PAGE), number)
+    refuse = _run(
+        ScrapeGuard(demo_site(), policy, record=log.record), _scope(GPTBOT, PAGE), [_client() for _ in range(number)]
+    )
 
     def refuse_and_write() -> int:
         requests = refuse()
@@ -218,9 +235,7 @@ def _scope(headers: Mapping[str, str], path: str) -> dict[str, Any]:
     }
 
 
-def _run(app: App, scope: dict[str, Any], number: int) -> Run:
-    clients = [_client() for _ in range(number)]
-
+def _run(app: App, scope: dict[str, Any], clients: Sequence[tuple[str, int]]) -> Run:
     async def request_all() -> int:
         for client in clients:
             await app({**scope, "client": client, "state": {}}, _Receive(), _ignore)

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from scrapeguard.asgi.background import Background, Job
+from scrapeguard.asgi.decoying import Decoying
 from scrapeguard.asgi.exchange import ExchangeJob
 from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.asgi.passage import Passage
@@ -19,17 +20,19 @@ from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.types import ASGIApp
 from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.browserheaders import BrowserHeaders
+from scrapeguard.core.budget import Budget
 from scrapeguard.core.catalogue import Catalogue
 from scrapeguard.core.history import History
 from scrapeguard.core.journal import Journal
 from scrapeguard.core.ledger import Ledger
-from scrapeguard.core.policy import EventPolicy, Policy
+from scrapeguard.core.policy import DecoyPolicy, EventPolicy, Policy
 from scrapeguard.core.tokens import Tokens
 from scrapeguard.core.traps import Traps
+from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.guard import Guard
 from scrapeguard.rulefile.browsers import load_engines
 from scrapeguard.rulefile.load import load_policy
-from scrapeguard.secret import site_secret
+from scrapeguard.secret import SiteSecret, site_secret
 from scrapeguard.stores.choose import open_store
 from scrapeguard.stores.port import StoreError
 from scrapeguard.telemetry.addresses import ADDRESS_FORMS
@@ -39,6 +42,9 @@ from scrapeguard.verification.refresh import Fetch, RefreshJob, fetch
 from scrapeguard.verification.reversedns import ReverseDns
 from scrapeguard.verification.system_dns import SystemDns
 from scrapeguard.verification.verifier import AddressVerifier
+
+if TYPE_CHECKING:
+    from scrapeguard.deceit import SiteDecoys
 
 
 class ScrapeGuard(GuardMiddleware):
@@ -69,7 +75,7 @@ class ScrapeGuard(GuardMiddleware):
         secret = site_secret(policy.secret, os.environ)
         verification = Verification(policy, os.environ, fetch=fetch if policy.verification.refresh else None)
         self._verification = verification
-        behaviour = new_behaviour(policy, secret)
+        behaviour = new_behaviour(policy, secret.octets)
         guard = Guard(
             policy,
             verifier=verification.verifier,
@@ -82,8 +88,12 @@ class ScrapeGuard(GuardMiddleware):
             jobs.append(
                 RefusedPathsJob(refused_paths, partial(setattr, guard, "refused_paths"), every=refused_paths_every)
             )
-        options.setdefault("record", open_recorder(policy.events, secret))
-        options.setdefault("passage", Passage(guard, Tokens(secret), clock=time.time))
+        if policy.decoys.serve:
+            decoys = new_decoys(policy, secret)
+            options.setdefault("decoying", new_decoying(policy.decoys, decoys, guard.monotonic))
+            jobs += decoys.jobs(app)
+        options.setdefault("record", open_recorder(policy.events, secret.octets))
+        options.setdefault("passage", Passage(guard, Tokens(secret.octets), clock=time.time))
         super().__init__(app, guard, background=Background(jobs), **options)
 
     def metrics(self) -> dict[str, float]:
@@ -110,6 +120,35 @@ def new_behaviour(policy: Policy, secret: bytes) -> Behaviour:
         traps=Traps(secret) if policy.traps.live else None,
         secret=secret,
     )
+
+
+def new_decoys(policy: Policy, secret: SiteSecret) -> SiteDecoys:
+    """What makes the decoys under a policy.
+
+    Raises:
+        PolicyError: what the rule file names for them cannot be used.
+    """
+    # What it takes to make decoys is loaded only where there are any.
+    from scrapeguard.deceit import SiteDecoys, open_provenance
+
+    log = policy.decoys.log
+    record = None if log is None else open_provenance(log, clock=time.time)
+    try:
+        return SiteDecoys(policy.decoys, policy.sites, secret, clock=time.time, record=record)
+    except (OSError, ValueError) as error:
+        raise PolicyError([Problem("decoys", 1, 1, str(error))]) from error
+
+
+def new_decoying(said: DecoyPolicy, decoys: SiteDecoys, monotonic: Callable[[], float]) -> Decoying:
+    """What answers with them, within the budget that the owner sets."""
+    budget = Budget(
+        cpu=said.cpu / 100,
+        rate=said.rate,
+        connections=said.connections,
+        per_client=said.per_client,
+        now=monotonic(),
+    )
+    return Decoying(decoys, budget, monotonic=monotonic, cpu=time.thread_time)
 
 
 def exchange_job(store: str, guard: Guard, behaviour: Behaviour) -> ExchangeJob | None:

@@ -10,19 +10,16 @@ from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.clients import ClientKey, address_key
 from scrapeguard.core.decision import Action, Decision
-from scrapeguard.core.engine import decide, depends_on_path, refused_by_author
+from scrapeguard.core.engine import TRAPS, decide, decoyed, depends_on_path, refused_by_author
 from scrapeguard.core.facts import Facts, identity_of
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy
 from scrapeguard.core.rates import NO_RATES, Rates
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import Request
+from scrapeguard.core.request import Request, canonical_target
 from scrapeguard.core.sharing import NO_PATHS
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim, UserAgentClassifier
-
-TRAPS = "traps"
-"""The rule by which whoever comes to a trap is refused."""
 
 
 class Verifier(Protocol):
@@ -57,6 +54,7 @@ class Guard:
         self.rates = Rates(policy.windows)
         self.monotonic = monotonic
         self._verifier = verifier
+        self._decoys = policy.decoys if policy.decoys.serve else None
         self.refused_paths = NO_PATHS
         """The paths whose authors refuse AI; replaced as a whole when the app names others."""
         self._traps = None if behaviour is None else behaviour.traps
@@ -68,6 +66,12 @@ class Guard:
 
     def assess(self, request: Request) -> Decision:
         """The decision on a request: synchronous, over memory alone."""
+        decision = self._assess(request)
+        if self._decoys is not None and decision.action is Action.BLOCK:
+            return decoyed(decision, self._decoys, canonical_target(request.path, request.query))
+        return decision
+
+    def _assess(self, request: Request) -> Decision:
         policy = self.policy
         claim = self._classifier.claim(request.user_agent)
         site = policy.site(request.host)
@@ -75,7 +79,7 @@ class Guard:
         if self._traps is not None and request.path.startswith(self._traps.prefix):
             return self._trapped(site, request, claim, client)
         evidence = claim.evidence
-        if self.behaviour is not None and not (site.trust and site.trust.covers(request, client)):
+        if self.behaviour is not None and (site.trust is None or not site.trust.covers(request, client)):
             evidence += self._behaviour(self.behaviour, request, claim, client)
         refused = self.refused_paths
         if (site.rules or site.paths or refused.patterns) and depends_on_path(site, claim, refused):
@@ -100,7 +104,7 @@ class Guard:
         """What a client is and does; nothing is held against those whose operator vouches for them."""
         if claim.purpose is Purpose.BROWSER:
             return behaviour.of_browser(request, client, self._scheme(request), self.monotonic())
-        if client is None or not behaviour.ledger or self._identity(request, claim, client) is Identity.VERIFIED:
+        if client is None or behaviour.ledger.is_empty or self._identity(request, claim, client) is Identity.VERIFIED:
             return ()
         return behaviour.of_other(request, claim, client, self.monotonic())
 
@@ -113,7 +117,7 @@ class Guard:
         identity = self._identity(request, claim, client)
         behaviour = self.behaviour
         evidence = claim.evidence
-        trusted = bool(site.trust) and site.trust.covers(request, client)
+        trusted = site.trust is not None and site.trust.covers(request, client)
         if behaviour is not None and client is not None and identity is not Identity.VERIFIED and not trusted:
             now = self.monotonic()
             if behaviour.trapped(request, claim, client, now):

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from scrapeguard.errors import ScrapeGuardError
 
@@ -23,8 +24,15 @@ class SecretError(ScrapeGuardError):
     """A secret that cannot be read, or is too short to be one."""
 
 
-def site_secret(file: str | None, environment: Mapping[str, str]) -> bytes:
-    """The secret, 32 octets: of the environment, else of the file, which is made where there is none.
+class SiteSecret(NamedTuple):
+    """A secret: 32 octets made of it, and the text as people keep it, whose first line is the present one."""
+
+    octets: bytes
+    text: str
+
+
+def site_secret(file: str | None, environment: Mapping[str, str]) -> SiteSecret:
+    """The secret: that of the environment, else of the file, which is made where there is none.
 
     Args:
         file: its path; None for one in the user's own folder (XDG Base Directory Specification). Where that cannot be
@@ -35,19 +43,19 @@ def site_secret(file: str | None, environment: Mapping[str, str]) -> bytes:
         SecretError: the file named cannot be read or made, or a secret is shorter than 16 octets.
     """
     if (said := environment.get(VARIABLE)) is not None:
-        return _stretched(said.encode(), f"the environment variable {VARIABLE}")
+        return _stretched(said, f"the environment variable {VARIABLE}")
     if file is not None:
         try:
             return _read_or_made(Path(file))
-        except OSError as error:
-            raise SecretError(f"cannot use the secret in {file}: {error.strerror}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise SecretError(f"cannot use the secret in {file}: {_reason(error)}") from error
     own = _own_folder(environment) / "secret"
     try:
         return _read_or_made(own)
     except OSError as error:
         why = f"cannot keep a secret in {own} ({error.strerror})"
         logger.warning("%s: traps and passes count for one process only; set %s or `secret`", why, VARIABLE)
-        return secrets.token_bytes(_SIZE)
+        return _stretched(secrets.token_hex(_SIZE), "memory")
 
 
 def _own_folder(environment: Mapping[str, str]) -> Path:
@@ -55,7 +63,7 @@ def _own_folder(environment: Mapping[str, str]) -> Path:
     return Path(base) / "scrapeguard"
 
 
-def _read_or_made(path: Path) -> bytes:
+def _read_or_made(path: Path) -> SiteSecret:
     """What the file holds; of several workers that begin at once, one makes it and all read that."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -69,12 +77,16 @@ def _read_or_made(path: Path) -> bytes:
             pass
         finally:
             beside.unlink()
-    return _stretched(path.read_bytes().strip(), str(path))
+    return _stretched(path.read_text(encoding="utf-8"), str(path))
 
 
-def _stretched(said: bytes, where: str) -> bytes:
-    if len(said) < _LEAST:
-        raise SecretError(
-            f"the secret in {where} is shorter than {_LEAST} characters; make one with `openssl rand -hex 32`"
-        )
-    return sha256(said).digest()
+def _stretched(said: str, where: str) -> SiteSecret:
+    present = next((line.strip() for line in said.splitlines() if line.strip() and not line.startswith("#")), "")
+    if len(present) < _LEAST:
+        problem = f"the secret in {where} is shorter than {_LEAST} characters"
+        raise SecretError(f"{problem}; make one with `openssl rand -hex 32`")
+    return SiteSecret(sha256(present.encode()).digest(), said)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"

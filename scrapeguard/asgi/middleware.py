@@ -11,17 +11,19 @@ from random import getrandbits
 from scrapeguard.asgi.addresswatch import AddressWatch
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.background import Background
+from scrapeguard.asgi.decoying import Decoying, Drip
 from scrapeguard.asgi.injecting import BYPASSES, Injector
 from scrapeguard.asgi.outgoing import Outgoing, stems_from_refusal
 from scrapeguard.asgi.passage import PREFIX, Passage
-from scrapeguard.asgi.responders import NO_WAY_OUT, RESPONDERS, Response, WayOut, bad_request, failure
+from scrapeguard.asgi.responders import FALSE, NO_WAY_OUT, RESPONDERS, Response, WayOut, bad_request, failure
 from scrapeguard.asgi.scope import read_request
 from scrapeguard.asgi.sitefiles import ROBOTS_TXT, SiteFile, Subject, site_files
 from scrapeguard.asgi.types import ASGIApp, Receive, Scope, Send
 from scrapeguard.core.decision import Action, Decision, Mode
+from scrapeguard.core.engine import TRAPS
 from scrapeguard.core.request import Request
 from scrapeguard.errors import RequestError
-from scrapeguard.guard import TRAPS, Guard
+from scrapeguard.guard import Guard
 from scrapeguard.telemetry.events import Event, Recorder
 
 logger = logging.getLogger("scrapeguard")
@@ -45,6 +47,7 @@ class GuardMiddleware:
         record: takes an event for every request that was refused or observed; None for no events.
         record_all: events for the allowed ones too.
         passage: the way out for people who are refused; None for none.
+        decoying: answers with decoys; None to refuse instead.
         background: what is to be done beside the requests, begun with the app and ended with it.
         clock: seconds since the epoch.
         monotonic: seconds that never go back.
@@ -59,6 +62,7 @@ class GuardMiddleware:
         record: Recorder | None = None,
         record_all: bool = False,
         passage: Passage | None = None,
+        decoying: Decoying | None = None,
         background: Background | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -73,6 +77,7 @@ class GuardMiddleware:
         self._monotonic = monotonic
         self._files = site_files()
         self._passage = passage
+        self._decoying = decoying
         self._links = Injector(guard) if guard.policy.traps.live else None
         self._injector = self._links if guard.policy.traps.inject else None
         self._announcements = Announcements(guard)
@@ -95,7 +100,7 @@ class GuardMiddleware:
         else:
             request, answer = self._consider(scope)
         if answer is not None:
-            await _answer(answer, scope, receive, send)
+            await self._answer(answer, scope, receive, send)
             return
         if self._injector is not None:
             scope = _without_bypasses(scope)
@@ -106,13 +111,23 @@ class GuardMiddleware:
             if not (outgoing.refused and stems_from_refusal(error)):
                 raise
 
+    async def _answer(self, answer: Response | Drip, scope: Scope, receive: Receive, send: Send) -> None:
+        if isinstance(answer, Drip):
+            if self._decoying is not None:
+                await self._decoying.drip(answer, scope, receive, send)
+        elif scope["type"] == "websocket":
+            await _deny_websocket(answer, scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._background.lifespan(self.app, scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
-    async def _asked(self, scope: Scope, receive: Receive) -> tuple[Request, Response | None]:
+    async def _asked(self, scope: Scope, receive: Receive) -> tuple[Request, Response | Drip | None]:
         """The request for a path at which we answer ourselves, mostly, and the answer."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX) and self._passage is not None:
             return await self._pass(self._passage, scope, receive)
@@ -120,7 +135,7 @@ class GuardMiddleware:
             return await self._site_file(self._files[scope["path"]], scope, receive)
         return self._consider(scope)
 
-    async def _pass(self, passage: Passage, scope: Scope, receive: Receive) -> tuple[Request, Response | None]:
+    async def _pass(self, passage: Passage, scope: Scope, receive: Receive) -> tuple[Request, Response | Drip | None]:
         """What a client gets that shows what it is."""
         try:
             request = read_request(scope)
@@ -133,7 +148,7 @@ class GuardMiddleware:
             answer = None
         return self._consider(scope) if answer is None else (request, answer)
 
-    def _consider(self, scope: Scope) -> tuple[Request, Response | None]:
+    def _consider(self, scope: Scope) -> tuple[Request, Response | Drip | None]:
         """The request, and what to answer in the app's stead; None to step aside."""
         request = _UNREADABLE
         try:
@@ -145,7 +160,7 @@ class GuardMiddleware:
                 self._watch_address(self._watch, decision.client)
             if decision.action is Action.ALLOW and not self._record_all:
                 return request, None
-            return request, self._act(decision, request)
+            return request, self._act(decision, request, falsely=scope["type"] == "http")
         except RequestError as error:
             scope["scrapeguard"] = Decision(Action.ALLOW, "default", mode=Mode.OBSERVE)
             enforced = self.guard.policy.common.mode is Mode.ENFORCE
@@ -156,13 +171,16 @@ class GuardMiddleware:
             passes = self._on_error is Action.ALLOW
             return request, None if passes else failure(self._announcements.unplaced.headers)
 
-    def _act(self, decision: Decision, request: Request, *, refused: bool = False) -> Response | None:
+    def _act(
+        self, decision: Decision, request: Request, *, refused: bool = False, falsely: bool = False
+    ) -> Response | Drip | None:
         """Write the decision down, and answer where it refuses.
 
         Args:
             decision: what was decided.
             request: what it was decided on.
             refused: whether the app said that the author refuses AI.
+            falsely: whether it may be answered with a decoy.
         """
         reference = self._new_reference()
         if self._record is not None:
@@ -174,6 +192,10 @@ class GuardMiddleware:
         if responder is None or decision.mode is not Mode.ENFORCE:
             return None
         voice = self._announcements.of_page(request, refused=refused)
+        if falsely and decision.action in FALSE and self._decoying is not None and request.method in ("GET", "HEAD"):
+            answer = self._decoying.answer(decision, request, reference.encode(), voice.headers)
+            if answer is not None:
+                return answer
         way = NO_WAY_OUT if self._passage is None else self._way_out(self._passage, decision, request)
         return responder(decision, request, voice.pages, reference.encode(), voice.headers, way)
 
@@ -188,7 +210,10 @@ class GuardMiddleware:
     def _author_refusal(self, request: Request, decision: Decision) -> Response | None:
         """What the client gets once the app says that the author refuses AI; None where that changes nothing."""
         refused = self.guard.refused_by_author(request, decision)
-        return None if refused is decision else self._act(refused, request, refused=True)
+        if refused is decision:
+            return None
+        answer = self._act(refused, request, refused=True)
+        return None if isinstance(answer, Drip) else answer
 
     def _watch_address(self, watch: AddressWatch, client: str | None) -> None:
         if warning := watch.warning(client):
@@ -209,7 +234,9 @@ class GuardMiddleware:
             text = answer.body if answer.status == 200 else None
             self.guard.read_robots(request, version.decode("latin-1"), text)
 
-    async def _site_file(self, file: SiteFile, scope: Scope, receive: Receive) -> tuple[Request, Response | None]:
+    async def _site_file(
+        self, file: SiteFile, scope: Scope, receive: Receive
+    ) -> tuple[Request, Response | Drip | None]:
         """A file that is answered before any rule and to everybody; as any request where nothing is enforced."""
         try:
             request = read_request(scope)
@@ -237,14 +264,6 @@ def _without_bypasses(scope: Scope) -> Scope:
         return scope
     # The app finds the decision in a copy too.
     return {**scope, "extensions": {name: said for name, said in extensions.items() if name not in BYPASSES}}
-
-
-async def _answer(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await _deny_websocket(answer, scope, receive, send)
-        return
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
 
 async def _deny_websocket(response: Response, scope: Scope, receive: Receive, send: Send) -> None:

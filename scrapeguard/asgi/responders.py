@@ -17,8 +17,8 @@ from scrapeguard.asgi.refusal import (
     with_way_out,
 )
 from scrapeguard.core.decision import STATUS, Action, Decision
+from scrapeguard.core.engine import TRAPS
 from scrapeguard.core.request import Headers, Request
-from scrapeguard.guard import TRAPS
 
 
 class Response(NamedTuple):
@@ -27,6 +27,11 @@ class Response(NamedTuple):
     status: int
     headers: Iterable[tuple[bytes, bytes]]
     body: bytes
+
+
+def _status(action: Action) -> int:
+    """The status of a refusal; there is one for decoys too, where none can be served."""
+    return STATUS[Action.BLOCK] if action in FALSE else STATUS[action]
 
 
 class WayOut(NamedTuple):
@@ -48,12 +53,12 @@ def refuse(
     """403, in the form the client asked for."""
     form = preferred_form(first_value(request, b"accept"))
     if decision.rule == TRAPS and form is Form.HTML:
-        return _with_way_out(STATUS[decision.action], *pages.notice(Notice.TRAP, reference, announced), way)
+        return _with_way_out(_status(decision.action), *pages.notice(Notice.TRAP, reference, announced), way)
     headers, body = pages.answer(form, reference, announced)
     if way is not NO_WAY_OUT and form is Form.HTML:
-        return _with_way_out(STATUS[decision.action], headers, body, way)
+        return _with_way_out(_status(decision.action), headers, body, way)
     # Once for every refusal: past the constructor, which is written in Python, at a third of the cost.
-    return tuple.__new__(Response, (STATUS[decision.action], headers, body))
+    return tuple.__new__(Response, (_status(decision.action), headers, body))
 
 
 def challenge(
@@ -63,7 +68,7 @@ def challenge(
     if preferred_form(first_value(request, b"accept")) is not Form.HTML:
         return refuse(decision, request, pages, reference, announced, way)
     headers, body = pages.notice(Notice.CHALLENGE, reference, announced)
-    return _with_way_out(STATUS[decision.action], headers, body, way)
+    return _with_way_out(_status(decision.action), headers, body, way)
 
 
 def throttle(
@@ -71,11 +76,19 @@ def throttle(
 ) -> Response:
     """429, and when to come again (RFC 6585 §4)."""
     after = (b"retry-after", b"%d" % pages.retry_after(decision.rule))
-    answer = _plain(STATUS[decision.action], "Too many requests; please come again later.\n", announced)
+    answer = _plain(_status(decision.action), "Too many requests; please come again later.\n", announced)
     return answer._replace(headers=(*answer.headers, after, (REFERENCE, reference)))
 
 
-RESPONDERS: dict[Action, Responder] = {Action.BLOCK: refuse, Action.CHALLENGE: challenge, Action.THROTTLE: throttle}
+FALSE = frozenset({Action.DECOY, Action.TARPIT})
+"""Actions that are answered with a decoy, and refused where there is none."""
+RESPONDERS: dict[Action, Responder] = {
+    Action.THROTTLE: throttle,
+    Action.CHALLENGE: challenge,
+    Action.BLOCK: refuse,
+    Action.DECOY: refuse,
+    Action.TARPIT: refuse,
+}
 
 
 def _with_way_out(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, way: WayOut) -> Response:

@@ -122,6 +122,13 @@ COMMANDS: dict[str, _Command] = {
             ),
         ),
     ),
+    "decoys": _Command(
+        "write decoy pages to look at",
+        (
+            _argument("--count", type=int, default=20, metavar="N", help="how many (default: 20)"),
+            _argument("--out", default="decoys", metavar="DIR", help="the folder (default: ./decoys)"),
+        ),
+    ),
     "canary": _Command(
         "find out where a leaked text was served; test a model for it",
         parts={

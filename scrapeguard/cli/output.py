@@ -10,7 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "grey": "90", "bold": "1"}
-ACTION_COLOURS = {"block": "red", "observe": "yellow", "allow": "green"}
+ACTION_COLOURS = {
+    "allow": "green",
+    "observe": "yellow",
+    "throttle": "yellow",
+    "challenge": "yellow",
+    "block": "red",
+    "decoy": "red",
+    "tarpit": "red",
+}
 
 
 def print_json(record: dict[str, Any]) -> None:

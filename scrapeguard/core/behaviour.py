@@ -63,14 +63,14 @@ class Behaviour:
             return found
         key = ClientKey.of(request, sent, client)
         found += self.history.note(request, sent, key, now)
-        if self.ledger:
+        if not self.ledger.is_empty:
             deeds = self._deeds(request, key, ("*",), now, least=paths_to_answer_for(browser=True, tool=False))
             found = (*self._unless_shown(found, self.ledger.standing(key, now)), *deeds)
         return found
 
     def of_other(self, request: Request, claim: Claim, client: str, now: float) -> tuple[Evidence, ...]:
         """What somebody answers for who names no browser."""
-        if not self.ledger:
+        if self.ledger.is_empty:
             return ()
         least = paths_to_answer_for(browser=False, tool=claim.purpose is Purpose.TOOL)
         return self._deeds(request, ClientKey.of(request, {}, client), tokens_of(claim), now, least=least)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import Request
+from scrapeguard.core.request import MAX_HOST, Request
 from scrapeguard.core.signals import Evidence
 
 _LOOKED_AT = (
@@ -29,6 +29,7 @@ _FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 _NO_PAGE = (b"sec-websocket-key", b"range")
 _MAX_REMEMBERED = 4096
 _MAX_LENGTH = 1024
+_MAX_HOSTS = 256
 # What the User-Agent says where the platform hint says this; Android and others say what they like.
 _PLATFORMS = {b'"Windows"': "windows", b'"macOS"': "mac os", b'"Linux"': "linux", b'"Android"': "android"}
 
@@ -65,6 +66,7 @@ class BrowserHeaders:
 
     def __init__(self, engines: Iterable[Engine]) -> None:
         self._engines = tuple(engines)
+        self._local: Recent[str, bool] = Recent(_MAX_HOSTS)
         self._judged: Recent[tuple[object, ...], tuple[Evidence, ...]] = Recent(_MAX_REMEMBERED)
 
     def loads_styles(self, user_agent: bytes) -> bool:
@@ -87,13 +89,21 @@ class BrowserHeaders:
         whole = mode is not None and b"sec-fetch-site" in sent and b"sec-fetch-dest" in sent
         if mode != b"navigate" and (whole or _is_no_page(request.path, sent)):
             return ()
-        secure = scheme == "https" or is_local(request.host)
+        secure = scheme == "https" or self._is_local(request.host)
         key = (request.user_agent, secure, *map(sent.get, _LOOKED_AT))
         known = self._judged.get(key)
         if known is None:
             known = self._judge(request.user_agent or b"", sent, secure=secure)
             if sum(len(part) for part in key if isinstance(part, bytes)) <= _MAX_LENGTH:
                 self._judged.put(key, known)
+        return known
+
+    def _is_local(self, host: str) -> bool:
+        known = self._local.get(host)
+        if known is None:
+            known = is_local(host)
+            if len(host) <= MAX_HOST:
+                self._local.put(host, known)
         return known
 
     def _judge(self, user_agent: bytes, sent: Mapping[bytes, bytes], *, secure: bool) -> tuple[Evidence, ...]:

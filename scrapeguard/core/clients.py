@@ -7,12 +7,16 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from scrapeguard.core.address import parse_address
-from scrapeguard.core.groups import Group
+from scrapeguard.core.groups import MARKS, Group
 from scrapeguard.core.request import Request
+from scrapeguard.core.signals import Evidence
 
 MAX_KEY = 1024
 """Octets of a client's key that are kept in mind; longer ones are rare, and strangers choose them."""
 TAG_SIZE = 6
+"""Octets of what stands for a client in addresses."""
+MOST_TYPED = 25
+"""Marks that are kept of pages opened as if their addresses had been typed."""
 MAX_ADDRESS = 45
 """Characters of an address; what is longer is none."""
 
@@ -42,7 +46,8 @@ class ClientKey(NamedTuple):
     @property
     def is_kept(self) -> bool:
         """Whether it is short enough to be remembered."""
-        return sum(len(part) for part in self if part) <= MAX_KEY
+        address, user_agent, language = self
+        return len(address) + len(user_agent or b"") + len(language or b"") <= MAX_KEY
 
 
 def address_key(client: str) -> str:
@@ -82,8 +87,10 @@ class Conduct:
         "groups",
         "last",
         "loads",
+        "marks",
         "minute",
         "misses",
+        "odd",
         "page_at",
         "pages",
         "pages_this_minute",
@@ -101,11 +108,45 @@ class Conduct:
         """Whether what it calls itself loads styles."""
         self.begun = self.last = self.minute = self.page_at = now
         self.pages = self.pages_this_minute = 0
-        self.typed = self.typed_seen = 0
-        """Pages opened in a row as if their addresses had been typed, and a mark for each different one."""
-        self.seen = 0
+        self.typed = 0
+        """Pages opened in a row as if their addresses had been typed."""
+        self.typed_seen: set[int] = set()
+        """The marks of some of these."""
+        self.seen = bytearray(MARKS // 8)
         """A mark for each different page."""
+        self.marks = 0
+        """How many these are."""
+        self.odd: tuple[Evidence, ...] = ()
+        """What was odd about it with its last page."""
         self.styles = self.parts = self.returning = self.surveys = False
         self.misses = 0
         self.gaps = self.gaps_squared = 0.0
         self.groups: tuple[Group, ...] = ()
+
+    def opened(self, mark: int, now: float, *, typed: bool) -> None:
+        """It opens a page.
+
+        Args:
+            mark: of the page.
+            now: seconds that never go back.
+            typed: whether it comes as if its address had been typed.
+        """
+        self.pages += 1
+        place, bit = mark >> 3, 1 << (mark & 7)
+        if not self.seen[place] & bit:
+            self.seen[place] |= bit
+            self.marks += 1
+        if typed:
+            self.typed += 1
+            if len(self.typed_seen) < MOST_TYPED:
+                self.typed_seen.add(mark)
+        elif self.typed:
+            self.typed = 0
+            self.typed_seen.clear()
+        if now - self.minute >= 60.0:
+            self.minute, self.pages_this_minute = now, 0
+        self.pages_this_minute += 1
+        gap = now - self.page_at
+        self.gaps += gap
+        self.gaps_squared += gap * gap
+        self.page_at = now

@@ -18,6 +18,8 @@ class Action(StrEnum):
     THROTTLE = "throttle"
     CHALLENGE = "challenge"
     BLOCK = "block"
+    DECOY = "decoy"
+    TARPIT = "tarpit"
 
     # That of Enum is written in Python; actions are looked up for every refusal.
     __hash__ = str.__hash__
@@ -25,7 +27,7 @@ class Action(StrEnum):
     @property
     def refuses(self) -> bool:
         """Whether the page is refused for good, as robots.txt can say it too."""
-        return self is Action.BLOCK
+        return self in _FOR_GOOD
 
     @property
     def passes(self) -> bool:
@@ -33,14 +35,18 @@ class Action(StrEnum):
         return self is Action.ALLOW or self is Action.OBSERVE
 
 
+_FOR_GOOD = frozenset({Action.BLOCK, Action.DECOY, Action.TARPIT})
+
 STATUS: dict[Action, int] = {
     Action.ALLOW: 200,
     Action.OBSERVE: 200,
     Action.THROTTLE: 429,
     Action.CHALLENGE: 403,
     Action.BLOCK: 403,
+    Action.DECOY: 200,
+    Action.TARPIT: 200,
 }
-"""The HTTP status of each action; 200 means that the request passes, whatever the app then answers."""
+"""The HTTP status of each action; 200 means that the request passes, whatever the app then answers, or a decoy."""
 
 
 class Mode(StrEnum):
@@ -103,7 +109,7 @@ class Decision(_Verdict):
 
     @property
     def status(self) -> int:
-        """The HTTP status of the action; 200 where the request passes."""
+        """The HTTP status of the action; 200 where the request passes, or gets a decoy."""
         return STATUS[self.action]
 
     @property

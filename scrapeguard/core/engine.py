@@ -10,11 +10,17 @@ from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.decision import Action, Decision, Reason, Recognised
 from scrapeguard.core.facts import Facts, View
 from scrapeguard.core.identity import Identity
-from scrapeguard.core.policy import Policy, SitePolicy, Verdict
+from scrapeguard.core.policy import DecoyPolicy, Policy, SitePolicy, Verdict
 from scrapeguard.core.sharing import BY_AUTHOR, NO_PATHS, USES_OF, PathSharing, RefusedPaths
+from scrapeguard.core.signals import PROOFS
 from scrapeguard.core.useragent import Claim
 
 _DEFAULT = Verdict(Action.ALLOW, "default")
+TRAPS = "traps"
+"""The rule by which whoever comes to a trap is refused."""
+_WELCOME = frozenset(
+    {Purpose.SEARCH_ENGINE, Purpose.ARCHIVE, Purpose.FEED_READER, Purpose.LINK_PREVIEW, Purpose.MONITOR}
+)
 _BY_AUTHOR = Verdict(Action.BLOCK, BY_AUTHOR)
 
 
@@ -38,6 +44,28 @@ def refused_by_author(decision: Decision, claim: Claim) -> Decision:
     if not claim.serves_ai or decision.action.refuses:
         return decision
     return decision._replace(action=Action.BLOCK, rule=BY_AUTHOR)
+
+
+def decoyed(decision: Decision, said: DecoyPolicy, target: str) -> Decision:
+    """The decision where liars get decoys: those who are refused by their score, and have shown that they do not obey.
+
+    Never those whom their operator vouches for, nor who reads feeds, archives or looks for a search engine, unless that
+    is the lie; never at the paths that the owner names.
+
+    Args:
+        decision: that refuses.
+        said: what the owner wants.
+        target: canonical path and query.
+    """
+    by_score = decision.rule.startswith("thresholds.") or decision.rule == TRAPS
+    if not (by_score and any(reason.signal in PROOFS for reason in decision.reasons)):
+        return decision
+    agent = decision.agent
+    if agent is not None and agent.purpose in _WELCOME and agent.identity is not Identity.SPOOFED:
+        return decision
+    if any(pattern.matches(target) for pattern in said.never):
+        return decision
+    return decision._replace(action=Action.TARPIT if said.tarpit else Action.DECOY)
 
 
 def depends_on_path(site: SitePolicy, claim: Claim, refused: RefusedPaths = NO_PATHS) -> bool:

@@ -7,8 +7,16 @@ page. People come in crowds too; but they fetch styles, and read what others rea
 
 from __future__ import annotations
 
+from math import exp
+
 MARKS = 1024
 """Places that pages are marked in: a thousand different ones mark 63 % of them (linear counting, Whang et al. 1990)."""
+
+
+def marks_of(pages: int) -> int:
+    """How many places so many different pages mark, on average."""
+    return round(MARKS * (1 - exp(-pages / MARKS)))
+
 
 _SETTLED = 3.0
 """Seconds that a newcomer is given to fetch what belongs to its page."""
@@ -31,6 +39,7 @@ class Group:
     __slots__ = (
         "_begun",
         "_least",
+        "_marks",
         "_members",
         "_pages",
         "_seen",
@@ -49,7 +58,8 @@ class Group:
 
     def _begin(self, now: float) -> None:
         self._begun = self._shot_at = now
-        self._members = self._styled = self._pages = self._seen = 0
+        self._members = self._styled = self._pages = self._marks = 0
+        self._seen: bytearray | None = None
         # How many there were at two moments in the past, the later of them three seconds ago or less.
         self._settled = self._shot = 0
 
@@ -63,13 +73,21 @@ class Group:
         self._judge()
 
     def opened(self, mark: int) -> None:
-        """A member opens a page.
+        """A member that has taken no styles yet opens a page.
 
         Args:
             mark: of the page, from 0 to `MARKS` less one.
         """
+        if self._members < 2:
+            # One alone is no group yet; very many are never more.
+            return
+        if self._seen is None:
+            self._seen = bytearray(MARKS // 8)
         self._pages += 1
-        self._seen |= 1 << mark
+        place, bit = mark >> 3, 1 << (mark & 7)
+        if not self._seen[place] & bit:
+            self._seen[place] |= bit
+            self._marks += 1
 
     def styled(self) -> None:
         """A member has fetched a style or script for the first time."""
@@ -83,4 +101,4 @@ class Group:
             self.suspect = self.suspect and self._styled <= self._members * _LEAST_STYLED
             return
         bare = self._styled <= settled * _LEAST_STYLED
-        self.suspect = bare and self._seen.bit_count() >= min(self._pages, MARKS) * _LEAST_DIFFERENT
+        self.suspect = bare and self._marks >= min(self._pages, MARKS) * _LEAST_DIFFERENT

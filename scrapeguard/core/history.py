@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from math import log
 from typing import NamedTuple
 from zlib import crc32
 
-from scrapeguard.core.clients import MAX_ADDRESS, ClientKey, Conduct, network_key
-from scrapeguard.core.groups import MARKS, Group
+from scrapeguard.core.clients import MAX_ADDRESS, MOST_TYPED, ClientKey, Conduct, network_key
+from scrapeguard.core.groups import MARKS, Group, marks_of
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Request
@@ -35,10 +34,11 @@ _TIME_FOR_STYLES = 3.0
 _PAGES_AT_ONCE = 14
 _NOTHING_BUT_PAGES = 8
 _PAGES_TYPED = 5
-_NEVER_FOLLOWS = 25
 _PAGES_A_MINUTE = 60
 _PAGES_AN_HOUR = 100
 _WHOLE_SITE = 200
+_MARKS_OF_AN_HOUR = marks_of(_PAGES_AN_HOUR)
+_MARKS_OF_WHOLE_SITE = marks_of(_WHOLE_SITE)
 _STEADY_PAGES = 12
 _STEADY_DIFFERENT = 10
 _STEADY_VARIATION = 0.01  # the square of the coefficient of variation of the pauses: a tenth of the pause
@@ -136,12 +136,13 @@ class History:
         if not conduct.returning and _comes_back(sent, conduct):
             self._do(Act(What.RETURN, key), conduct, now)
         path = request.path
+        conduct.last = now
         if "." in path and is_asset(path):
             self._note_part(request, key, conduct, now)
         elif request.method == "GET" and _opens_page(sent):
             self._note_page(request, sent, key, conduct, now)
-        conduct.last = now
-        return self._odd(conduct, request.host, now) if conduct.pages else ()
+            conduct.odd = self._odd(conduct, request.host, now)
+        return conduct.odd
 
     def _note_part(self, request: Request, key: ClientKey, conduct: Conduct, now: float) -> None:
         if request.path in _SURVEYS:
@@ -150,6 +151,7 @@ class History:
         elif request.path.endswith(_STYLES):
             if not conduct.styles:
                 self._do(Act(What.STYLE, key), conduct, now)
+                conduct.odd = self._odd(conduct, request.host, now)
         elif not conduct.parts:
             self._do(Act(What.PART, key), conduct, now)
 
@@ -160,7 +162,11 @@ class History:
         mark = crc32(target.encode("utf-8", "replace")) % MARKS
         typed = _is_typed(sent, target)
         fingerprint = _fingerprint(sent) if not conduct.groups else 0
-        self._do(Act(What.PAGE, key, request.host, mark, typed, fingerprint), conduct, now)
+        # Once for every page: past the constructor, which is written in Python, at a third of the cost.
+        act = tuple.__new__(Act, (What.PAGE, key, request.host, mark, typed, fingerprint))
+        self._page(act, conduct, now)
+        if self.tell is not None:
+            self.tell(act, now)
 
     def _do(self, act: Act, conduct: Conduct, now: float) -> None:
         self._apply(act, conduct, now)
@@ -194,22 +200,9 @@ class History:
                 conduct.surveys = True
 
     def _page(self, act: Act, conduct: Conduct, now: float) -> None:
-        bit = 1 << act.number
-        conduct.pages += 1
-        conduct.seen |= bit
-        if act.typed:
-            conduct.typed += 1
-            conduct.typed_seen |= bit
-        else:
-            conduct.typed = conduct.typed_seen = 0
-        if now - conduct.minute >= 60.0:
-            conduct.minute, conduct.pages_this_minute = now, 0
-        conduct.pages_this_minute += 1
-        if conduct.pages > 1:
-            gap = now - conduct.page_at
-            conduct.gaps += gap
-            conduct.gaps_squared += gap * gap
-        conduct.page_at = now
+        conduct.opened(act.number, now, typed=act.typed)
+        if conduct.styles:
+            return
         if not conduct.groups and act.key.is_kept:
             self._join(act, conduct, now)
         for group in conduct.groups:
@@ -237,8 +230,6 @@ class History:
                 group = Group(least, now)
                 self._groups.put(key, group)
             group.joined(now)
-            if conduct.styles:
-                group.styled()
             groups.append(group)
         conduct.groups = tuple(groups)
 
@@ -260,11 +251,11 @@ class History:
         found = []
         if client.typed >= _PAGES_TYPED:
             found.append(_ALWAYS_TYPED)
-            if client.typed >= _NEVER_FOLLOWS and _different(client.typed_seen) >= _NEVER_FOLLOWS:
+            if len(client.typed_seen) >= MOST_TYPED:
                 found.append(_NEVER_A_LINK)
         if client.pages >= _STEADY_PAGES and _is_steady(client):
             found.append(_STEADY)
-        if client.pages >= _WHOLE_SITE and _different(client.seen) >= _WHOLE_SITE:
+        if client.marks >= _MARKS_OF_WHOLE_SITE:
             found.append(_WHOLE)
         if client.misses >= _MISSES and client.misses * 2 >= client.pages:
             found.append(_MISSED)
@@ -288,7 +279,7 @@ class History:
                 found.append(_NOTHING_ELSE)
             if client.pages_this_minute >= _PAGES_A_MINUTE:
                 found.append(_FAST)
-            if client.pages >= _PAGES_AN_HOUR and _different(client.seen) >= _PAGES_AN_HOUR:
+            if client.marks >= _MARKS_OF_AN_HOUR:
                 found.append(_BROAD)
         if any(group.suspect for group in client.groups):
             found.append(_CROWD)
@@ -413,16 +404,10 @@ def _fingerprint(sent: Mapping[bytes, bytes]) -> int:
     return crc32(b"\n".join(fields))
 
 
-def _different(marks: int) -> int:
-    """How many different pages so many marks stand for (linear counting)."""
-    free = MARKS - marks.bit_count()
-    return MARKS * 8 if free <= 0 else round(-MARKS * log(free / MARKS))
-
-
 def _is_steady(client: Conduct) -> bool:
     """Whether the pauses between pages are all alike, and not of no length."""
     number = client.pages - 1
     mean = client.gaps / number
-    if mean < _STEADY_PAUSE or _different(client.seen) < _STEADY_DIFFERENT:
+    if mean < _STEADY_PAUSE or client.marks < _STEADY_DIFFERENT:
         return False
     return client.gaps_squared / number - mean * mean <= _STEADY_VARIATION * mean * mean

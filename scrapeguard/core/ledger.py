@@ -103,6 +103,10 @@ class Ledger:
 
     def __init__(self, *, size: int = MAX_KNOWN, tell: Callable[[Entry, float], object] | None = None) -> None:
         self.tell = tell
+        self.is_empty = True
+        """Whether nothing was ever written down. An attribute, since it is asked for with every request."""
+        self.accuses = False
+        """Whether there are clients whose traps were followed by others."""
         self._known: Recent[ClientKey, _Record] = Recent(size)
         self._readers: Recent[tuple[ClientKey, str], _Reader] = Recent(MAX_READERS)
         self._texts: Recent[str, RobotsText] = Recent(_MAX_TEXTS)
@@ -111,15 +115,6 @@ class Ledger:
 
     def __len__(self) -> int:
         return len(self._known)
-
-    def __bool__(self) -> bool:
-        """Whether it holds anything that could concern a client."""
-        return bool(len(self._known) or len(self._readers) or len(self._accused))
-
-    @property
-    def accuses(self) -> bool:
-        """Whether there are clients whose traps were followed by others."""
-        return bool(len(self._accused))
 
     def knows(self, version: str) -> bool:
         """Whether it has this version of a robots.txt."""
@@ -202,7 +197,9 @@ class Ledger:
 
     def heard(self, entry: Entry, now: float) -> None:
         """Write down what another worker tells, which happened at that time."""
+        self.is_empty = False
         if entry.key is None:
+            self.accuses = True
             self._accused.put(entry.tag, now)
         elif entry.deed is None:
             if entry.key.is_kept:
@@ -248,6 +245,7 @@ class Ledger:
         return tuple(said._replace(percent=percent) for said, percent in found if percent)
 
     def _record(self, key: ClientKey) -> _Record:
+        self.is_empty = False
         record = self._known.get(key)
         if record is None:
             record = _Record({})

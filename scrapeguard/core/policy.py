@@ -12,12 +12,13 @@ from scrapeguard.core.catalogue import Agent, Catalogue, Purpose
 from scrapeguard.core.conditions import rates_of
 from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import Proxies
+from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.pathtable import PathTable
 from scrapeguard.core.request import Request, canonical_host
 from scrapeguard.core.rules import Rule, RuleIndex
 from scrapeguard.core.sharing import USES_OF, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
-from scrapeguard.core.trust import NOBODY, Trust
+from scrapeguard.core.trust import Trust
 
 
 class Threshold(NamedTuple):
@@ -100,7 +101,7 @@ class SitePolicy:
     thresholds: tuple[Threshold, ...] = ()
     refusal: Refusal = Refusal()
     opt_out: OptOut = OptOut()
-    trust: Trust = NOBODY
+    trust: Trust | None = None
     index: RuleIndex = field(init=False, compare=False, repr=False)
     by_path: PathTable[PathSharing] = field(init=False, compare=False, repr=False)
 
@@ -149,6 +150,31 @@ class TrapPolicy:
 
     live: bool = False
     inject: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecoyPolicy:
+    """What liars get in place of a refusal, if `serve` says so.
+
+    `cpu` is the share of one core, in per cent, and `rate` the octets a second that all of it may take; `connections`
+    may be held by tarpits at once, `per_client` of them by one client. `corpus` is a folder, `template` a file,
+    `learn`, or None; `log` is where is written what was served to whom. Paths of `never` get none.
+    """
+
+    serve: bool = False
+    tarpit: bool = False
+    host: str = "localhost"
+    locale: str = "en_US"
+    corpus: str | None = None
+    template: str | None = None
+    links: int = 8
+    depth: int = 3
+    never: tuple[PathPattern, ...] = ()
+    cpu: int = 5
+    rate: int = 2_000_000
+    connections: int = 200
+    per_client: int = 5
+    log: str | None = None
 
 
 class Addresses(StrEnum):
@@ -204,6 +230,7 @@ class Policy:
         verification: how claimed identities are checked.
         events: what is written down.
         traps: whether there are any.
+        decoys: what liars get in place of a refusal.
         store: where workers exchange what they know: `memory`, `sqlite:FILE`, or the URL of a Valkey.
         secret: a file that holds the secret of the site; None for one of the user's own.
         tests: what the owner wants to be true of the policy.
@@ -220,6 +247,7 @@ class Policy:
         verification: VerificationPolicy | None = None,
         events: EventPolicy | None = None,
         traps: TrapPolicy | None = None,
+        decoys: DecoyPolicy | None = None,
         store: str = "memory",
         secret: str | None = None,
         tests: Iterable[RuleTest] = (),
@@ -232,6 +260,7 @@ class Policy:
         self.verification = verification or VerificationPolicy()
         self.events = events or EventPolicy()
         self.traps = traps or TrapPolicy()
+        self.decoys = decoys or DecoyPolicy()
         self.store = store
         self.secret = secret
         self.tests = tuple(tests)

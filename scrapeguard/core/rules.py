@@ -53,13 +53,13 @@ class RuleIndex:
                     self._filed[kind].setdefault(key, []).append(position)
         self._networks: NetworkMap[int] = NetworkMap(networks)
         self._paths = PrefixIndex(paths)
+        self._for_anybody = bool(self._always or networks or paths or self._filed[AnchorKind.HOST])
 
     def may_concern(self, claim: Claim) -> bool:
         """Whether a rule could match a request with this claim, wherever it goes and wherever it comes from."""
-        filed = self._filed
-        if self._always or self._paths or self._networks or filed[AnchorKind.HOST]:
+        if self._for_anybody or claim.purpose in self._filed[AnchorKind.PURPOSE]:
             return True
-        return any(True for _ in self._of_claim(claim))
+        return bool(claim.agents) and any(True for _ in self._of_claim(claim))
 
     def first_match(self, view: View) -> Rule | None:
         """The first rule, in the owner's order, that holds for the request."""

@@ -49,6 +49,10 @@ SIGNALS: dict[str, Signal] = {
 }
 
 
+PROOFS = frozenset({"spoofed-identity", "robots-broken", "trap-followed", "challenge-ignored"})
+"""Signals that show that a client does not obey, whatever else may be said for it."""
+
+
 class Evidence(NamedTuple):
     """A signal that was seen, and what was seen."""
 

@@ -27,9 +27,6 @@ class Trust:
         object.__setattr__(self, "_globs", tuple((name, word_pattern(value.lower())) for name, value in self.headers))
         object.__setattr__(self, "_map", NetworkMap((network, None) for network in self.networks))
 
-    def __bool__(self) -> bool:
-        return bool(self.cookies or self.headers or self.networks)
-
     def covers(self, request: Request, client: str | None) -> bool:
         """Whether the owner trusts whoever sent this request.
 
@@ -42,9 +39,6 @@ class Trust:
         if any(glob.matches(value.lower()) for name, glob in self._globs for value in request.header(name)):
             return True
         return bool(self.cookies) and not _cookie_names(request).isdisjoint(self.cookies)
-
-
-NOBODY = Trust()
 
 
 def _cookie_names(request: Request) -> set[str]:

@@ -13,6 +13,7 @@ from scrapeguard.core.forwarded import ForwardedField, Proxies
 from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.policy import (
     Addresses,
+    DecoyPolicy,
     EventPolicy,
     OptOut,
     Policy,
@@ -40,6 +41,7 @@ _OWN_KEYS_OF_THE_FILE = (
     "proxies",
     "verification",
     "traps",
+    "decoys",
     "store",
     "secret",
     "events",
@@ -70,6 +72,7 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
             sites[host] = builder.build(model.site.read(node, problems) or {}, node)
     tests = [_rule_test(place, values) for place, values in document.get("tests", ()) if len(values) == 2]
     events = EventPolicy(_event_log(document, problems), document.get("events", {}).get("addresses", Addresses.FULL))
+    decoys = _decoys(document.get("decoys", {}), problems)
     traps = _traps(document.get("traps", {}), tree, problems)
     if problems.found:
         raise PolicyError(problems.found)
@@ -82,6 +85,7 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
         verification=_verification(document.get("verification", {})),
         events=events,
         traps=traps,
+        decoys=decoys,
         store=_store(*document.get("store", (None, "memory"))),
         secret=_beside(*document.get("secret", (None, None))),
         tests=tests,
@@ -189,7 +193,23 @@ class _SiteBuilder:
         return Refusal(**words, template=text)
 
 
-def _trust(values: dict[str, Any]) -> Trust:
+def _decoys(values: dict[str, Any], problems: Problems) -> DecoyPolicy:
+    said = {key.replace("-", "_"): value for key, value in values.items()}
+    for key in ("corpus", "template", "log"):
+        if key in said:
+            place, path = said[key]
+            said[key] = path if (key, path) == ("template", "learn") else _beside(place, path)
+    if "corpus" in said and not Path(said["corpus"]).is_dir():
+        problems.add(values["corpus"][0], f"{said['corpus']} is no folder")
+    if said.get("template", "learn") != "learn" and not Path(said["template"]).is_file():
+        problems.add(values["template"][0], f"{said['template']} is no file")
+    said["never"] = tuple(map(PathPattern, said.get("never", ())))
+    return DecoyPolicy(**said)
+
+
+def _trust(values: dict[str, Any]) -> Trust | None:
+    if not values:
+        return None
     headers = ((name.lower(), value) for name, some in values.get("header", {}).items() for value in some)
     networks = (network for group in values.get("network", ()) for network in group)
     return Trust(tuple(values.get("cookie", ())), tuple(headers), tuple(networks))

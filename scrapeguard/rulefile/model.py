@@ -159,6 +159,26 @@ _TRAPS = Record(
         "inject": Field(SWITCH, "put a link to one into each HTML page, where no person sees it"),
     }
 )
+_DECOYS = Record(
+    {
+        "serve": Field(SWITCH, "whether those who have shown that they do not obey get decoys in place of a refusal"),
+        "tarpit": Field(SWITCH, "send them drop by drop"),
+        "host": Field(HOST, "the name of the site in them, where `sites` has none"),
+        "locale": Field(Word({"en_US": "en_US", "de_DE": "de_DE"}, "a locale"), "their language"),
+        "corpus": Field(Placed(Text("the path of a folder")), "texts of your own that lend them words and topics"),
+        "template": Field(
+            Placed(Text("`learn`, or the path of an HTML file")), "the page around them; `learn` takes one of the site"
+        ),
+        "links": Field(Integer(1, 50), "links on a page"),
+        "depth": Field(Integer(1, 4), "folders and names in the address of a page that these lead to"),
+        "never": Field(OneOrMore(PATH), "paths at which there are none, such as those of feeds and of an API"),
+        "cpu": Field(Integer(1, 100), "per cent of a core that all decoys may take"),
+        "rate": Field(Integer(1000, 10**9), "octets a second that all decoys may take"),
+        "connections": Field(Integer(1, 100_000), "connections that tarpits may hold"),
+        "per-client": Field(Integer(1, 1000), "those of one client"),
+        "log": Field(Placed(Text("the path of a file")), "where is written what was served to whom"),
+    }
+)
 _TRUST = Record(
     {
         "cookie": Field(OneOrMore(Text("the name of a cookie", cookie_fault)), "names of cookies, such as a session's"),
@@ -199,6 +219,7 @@ _FILE_FIELDS = {
     "proxies": Field(_PROXIES, "the proxies in front of scrapeguard"),
     "verification": Field(_VERIFICATION, "how it is checked that agents are who they say they are"),
     "traps": Field(_TRAPS, "addresses that nobody comes to who reads pages or obeys robots.txt"),
+    "decoys": Field(_DECOYS, "generated pages for those who have shown that they do not obey"),
     "store": Field(
         Placed(Text("a store", store_fault)), "where workers exchange what they know: memory, sqlite:FILE or valkey://"
     ),

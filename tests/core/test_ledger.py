@@ -27,10 +27,10 @@ def signals(found):
 
 def test_who_read_robots_txt_is_held_against_what_it_says_to_it():
     ledger = Ledger()
-    assert not ledger
+    assert ledger.is_empty
     assert not ledger.refuses(BOT, "h", "SomeBot", "/private/x")
     ledger.served(BOT, "h", "v1", ROBOTS, 0.0)
-    assert ledger
+    assert not ledger.is_empty
     assert ledger.refuses(BOT, "h", "SomeBot", "/private/x")
     assert not ledger.refuses(BOT, "h", "SomeBot", "/search")
     assert not ledger.refuses(BOT, "other", "SomeBot", "/private/x")

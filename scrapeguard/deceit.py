@@ -1,0 +1,194 @@
+"""Decoys as they are served: made for the host, with the canary of the agent in them, and written down."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+from scrapeguard.asgi.decoying import Decoy
+from scrapeguard.asgi.ownfile import fetch
+from scrapeguard.asgi.responders import first_value
+from scrapeguard.asgi.types import ASGIApp, Message
+from scrapeguard.canaries.canary import Canary
+from scrapeguard.canaries.derivation import commitment, epoch_of
+from scrapeguard.canaries.keys import read_keys
+from scrapeguard.core.decision import Decision
+from scrapeguard.core.policy import DecoyPolicy
+from scrapeguard.core.recent import Recent
+from scrapeguard.core.request import Request, canonical_host, plain_target
+from scrapeguard.decoys.learnt import learn
+from scrapeguard.decoys.maze import PAGES
+from scrapeguard.decoys.site import DecoyPage, DecoySite
+from scrapeguard.decoys.template import Template
+from scrapeguard.secret import SiteSecret
+from scrapeguard.telemetry.provenance import Page, ProvenanceRecorder, Served
+from scrapeguard.telemetry.provenancelog import ProvenanceLog
+
+LEARN = "learn"
+"""The template that is taken from a page of the site."""
+_MAX_CANARIES = 256
+_MAX_PAGE = 512 * 1024
+_ONE_IN = 4
+"""Of so many pages one holds the canary: of a few hundred copies each is kept, and none is like another."""
+_PARAGRAPH_END = re.compile(rb"</p>\s*(?=<p[ >])")
+_TAG = re.compile(r"<[^>]*>")
+_LEARN_EVERY = 6 * 3600.0
+
+
+class SiteDecoys:
+    """Makes the decoys of the hosts of a site.
+
+    Args:
+        said: what the owner wants of them.
+        hosts: names that have decoys of their own; all others share those of `said.host`.
+        secret: of the site.
+        clock: seconds since the epoch.
+        record: takes what was served; None where nobody wants to know.
+
+    Raises:
+        ValueError: the template, the corpus or a name cannot be used; the message says why.
+    """
+
+    def __init__(
+        self,
+        said: DecoyPolicy,
+        hosts: Iterable[str],
+        secret: SiteSecret,
+        *,
+        clock: Callable[[], float],
+        record: Callable[[Served], object] | None = None,
+    ) -> None:
+        self._said = said
+        self._secret = secret.octets
+        self._key = read_keys(secret.text, "the secret").present
+        self._commitment = commitment(self._key)
+        self._clock = clock
+        self._record = record
+        self._canaries: Recent[tuple[str, str, str], Canary] = Recent(_MAX_CANARIES)
+        self._names = tuple(dict.fromkeys((said.host, *(host for host in hosts if "*" not in host))))
+        template = None
+        if said.template is not None and said.template != LEARN:
+            template = Template.of(Path(said.template).read_text(encoding="utf-8"))
+        self._sites = self._made(template)
+
+    def _made(self, template: Template | None) -> dict[str, DecoySite]:
+        said = self._said
+        corpus = None if said.corpus is None else Path(said.corpus)
+        make = partial(DecoySite, locale=said.locale, corpus=corpus, links=said.links, depth=said.depth)
+        return {name: make(self._secret, name, template=template) for name in self._names}
+
+    def jobs(self, app: ASGIApp) -> list[LearnJob]:
+        """What is to be done beside the requests of this app."""
+        return [LearnJob(self, app, self._said.host)] if self._said.template == LEARN else []
+
+    def look_like(self, page: str) -> None:
+        """Look like this page of the site from now on.
+
+        Raises:
+            ValueError: nothing can be learnt from it.
+        """
+        self._sites = self._made(learn(page))
+
+    def decoy(self, request: Request, decision: Decision) -> Decoy:
+        """The decoy for a request, the same on every visit of that agent within an epoch."""
+        name = canonical_host(request.host)
+        host = name if name in self._sites else self._said.host
+        accept = first_value(request, b"accept")
+        made = self._sites[host].page(request.path, None if accept is None else accept.decode("latin-1"))
+        agent = decision.agent
+        canary = self._canary(host, "unknown" if agent is None else agent.name or str(agent.purpose))
+        page_id = canary.page_id(plain_target(request.path))
+        if made.media_type.startswith("text/html") and self._holds_canary(host, request.path):
+            made = _with_paragraph(made, canary.paragraph(page_id), page_id)
+        self._write_down(request, decision, made, canary.epoch, page_id)
+        return Decoy(made.media_type, made.headers, made.body)
+
+    def sample(self, count: int) -> Iterator[tuple[str, bytes]]:
+        """Pages of the maze to look at, each with a name for a file."""
+        site = self._sites[self._said.host]
+        for number in range(count):
+            page = site.page(site.maze.link(number % PAGES).path, "text/html")
+            yield f"{number + 1:05}.html", page.body
+
+    def _canary(self, host: str, agent: str) -> Canary:
+        epoch = epoch_of(self._clock())
+        key = (host, agent, epoch)
+        canary = self._canaries.get(key)
+        if canary is None:
+            canary = Canary(self._key, host, agent, epoch)
+            self._canaries.put(key, canary)
+        return canary
+
+    def _holds_canary(self, host: str, path: str) -> bool:
+        dice = blake2b(f"{host}{path}".encode("utf-8", "replace"), key=self._secret, digest_size=1, person=b"holds")
+        return dice.digest()[0] % _ONE_IN == 0
+
+    def _write_down(self, request: Request, decision: Decision, made: DecoyPage, epoch: str, page_id: str) -> None:
+        if self._record is None:
+            return
+        text = html.unescape(_TAG.sub(" ", made.body.decode("utf-8", "replace")))
+        page = Page(made.body, text, epoch, page_id, key=self._commitment)
+        self._record(Served.of(self._clock(), request, decision, page))
+
+
+class LearnJob:
+    """Takes the template of the decoys from the front page of the app, beside the requests.
+
+    Args:
+        decoys: what is to look like it.
+        app: serves the page.
+    """
+
+    every = _LEARN_EVERY
+    waits = False
+
+    def __init__(self, decoys: SiteDecoys, app: ASGIApp, host: str) -> None:
+        self._decoys = decoys
+        self._app = app
+        self._host = host
+
+    async def run_once(self) -> None:
+        """Learn once.
+
+        Raises:
+            ValueError: the front page is none, or nothing can be learnt from it.
+        """
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "scheme": "http",
+            "server": (self._host, 80),
+            "client": None,
+            "root_path": "",
+            "headers": [(b"host", self._host.encode("latin-1"))],
+        }
+        page = await fetch(self._app, scope, _nobody_goes, "/", limit=_MAX_PAGE)
+        if page.status != 200 or not page.is_html:
+            raise ValueError(f"the front page answers {page.status}: no template can be learnt from it")
+        self._decoys.look_like(page.body.decode("utf-8", "replace"))
+
+
+async def _nobody_goes() -> Message:
+    return {"type": "http.disconnect"}
+
+
+def open_provenance(path: str, *, clock: Callable[[], float]) -> Callable[[Served], None]:
+    """What writes into the log at that path what was served."""
+    return ProvenanceRecorder(partial(ProvenanceLog, Path(path)), clock=clock).record
+
+
+def _with_paragraph(made: DecoyPage, text: str, page_id: str) -> DecoyPage:
+    """A page with a paragraph more, in the midst of its others."""
+    ends = [match.end() for match in _PARAGRAPH_END.finditer(made.body)]
+    if not ends:
+        return made
+    at = ends[len(ends) // 2]
+    opening = made.body[at : made.body.index(b">", at) + 1]
+    body = made.body[:at] + opening + html.escape(text).encode() + b"</p>\n" + made.body[at:]
+    headers = tuple((n, f'"{v.strip(chr(34))}-{page_id}"' if n.lower() == "etag" else v) for n, v in made.headers)
+    return DecoyPage(made.media_type, headers, body)

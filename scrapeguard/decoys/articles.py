@@ -1,0 +1,205 @@
+"""Articles: from a few random bytes to title, headings and paragraphs, fast.
+
+All that is the same for every page of a site is compiled once (`Author`). A page then takes the next form of the next
+kind until its layout ends, joins the forms, and fills them twice: with words, by one random byte each, and with the
+entities of its group. Each page turns its bytes by one of a few tables that make some of them common, so that the same
+things, people and turns come back within a page, as they do in articles that keep to a subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import getitem
+from struct import Struct
+from types import ModuleType
+from typing import NamedTuple
+
+from scrapeguard.decoys.banks import Bank, Banks, bank_of
+from scrapeguard.decoys.corpus import Corpus
+from scrapeguard.decoys.draws import Draws
+from scrapeguard.decoys.grammar import DECKS, Compiler, Deck, Form
+from scrapeguard.decoys.layouts import Layout, layouts_of
+from scrapeguard.decoys.lexicon import Lexicon, Plan
+from scrapeguard.decoys.voice import BIG, KEPT_CLAUSES, SMALL, decks_of, own_voice, shared_banks
+from scrapeguard.decoys.worlds import Group, World
+
+HEAD = 160
+"""Bytes of a page that choose its subject; its title needs no more."""
+BYTES = 1200
+"""Bytes of a page; more slots than that start again from the first."""
+
+_FIGURE_NAMES = SMALL + BIG
+_FRESH = Struct(">4H")
+_FIGURES = Struct(">23H")
+
+_TABLES = 128
+_HOT = 9
+_HOT_SHARE = 124
+
+
+class Subject(NamedTuple):
+    """What a page is about, and what it is called."""
+
+    kind: int
+    group: Group
+    table: bytes
+    title: str
+    year: int
+    month: int
+    day: int
+    entities: dict[str, str]
+
+
+class Kind(NamedTuple):
+    """A kind of article, compiled."""
+
+    name: str
+    section: str
+    titles: tuple[Form, ...]
+    layouts: tuple[Layout, ...]
+
+
+class Author:
+    """Writes the articles of one site.
+
+    Args:
+        lexicon: the words of a locale.
+        language: how its words change.
+        world: the people and places of the site.
+        topics: the names of the topics of the site, in the order of the world.
+        draws: chooses what this site knows of all that.
+        corpus: texts of the owner, which then say most of what is said.
+    """
+
+    def __init__(
+        self,
+        lexicon: Lexicon,
+        language: ModuleType,
+        world: World,
+        topics: Sequence[str],
+        draws: Draws,
+        corpus: Corpus | None = None,
+    ) -> None:
+        self._world = world
+        self._date: str = language.DATE
+        self._thousands: str = language.THOUSANDS
+        self._months = lexicon.phrases["month"]
+        self._banks = Banks(shared_banks(lexicon, language, draws), language.derived)
+        compiler = Compiler(self._banks, draws, lexicon.macros, lexicon.synonyms)
+        self._decks: tuple[Deck, ...]
+        self._pools, self._decks = decks_of(lexicon, compiler, draws)
+        kinds = [_kind(plan, self._pools, compiler, draws) for plan in lexicon.plans]
+        self.kinds = tuple(kinds)
+        self._captions = tuple(compiler.form(line) for line in lexicon.clauses["caption"])
+        self._kinds_of = tuple(
+            [number for number, plan in enumerate(lexicon.plans) if not plan.topics or topic in plan.topics]
+            for topic in topics
+        )
+        self._topics = self._resolve(lexicon, language, topics, draws)
+        self._tables = tuple(_table(draws) for _ in range(_TABLES))
+        self._own = tuple(own_voice(document, draws) for document in corpus.documents) if corpus else ()
+
+    def _resolve(
+        self, lexicon: Lexicon, language: ModuleType, topics: Sequence[str], draws: Draws
+    ) -> tuple[list[Bank], ...]:
+        resolved: list[list[Bank]] = []
+        for topic in topics:
+            words = language.topic_banks({name: draws.jostled(each) for name, each in lexicon.topics[topic].items()})
+            words["a"] = (*draws.some(lexicon.phrases["look"], 0.25), *words["a"])
+            own = {name: bank_of(entries, draws, flat=12.0) for name, entries in words.items()}
+            resolved.append(self._banks.resolved(own, resolved[0] if resolved else ()))
+        return tuple(resolved)
+
+    def subject(self, head: bytes) -> Subject:
+        """The subject of the page with these first bytes (HEAD of them)."""
+        group = self._world.groups[(head[0] << 8 | head[1]) % len(self._world.groups)]
+        kinds = self._kinds_of[group.topic]
+        kind = kinds[head[2] % len(kinds)]
+        year, month, day = 2009 + head[4] % 15, head[5] % 12, 1 + head[6] % 28
+        guest = self._world.person(head[10], head[11], head[12])
+        before, code, other, *figures = _FIGURES.unpack_from(head, 80)
+        more = 3 + head[9] % 90
+        fresh = _FRESH.unpack_from(head, 130)
+        surnames, towns = self._world.surnames, self._world.towns
+        entities = dict(zip(_FIGURE_NAMES, map(str, figures), strict=True))
+        for name in SMALL:
+            entities[name] = entities[name][-3:].lstrip("0") or "12"
+        entities.update(self._world.entities(group, head[3]))
+        entities.update(
+            Q=f"{guest.first} {guest.last}",
+            Ql=guest.last,
+            s0=surnames[fresh[0] % len(surnames)],
+            s1=surnames[fresh[1] % len(surnames)],
+            t0=towns[fresh[2] % len(towns)],
+            t1=towns[fresh[3] % len(towns)],
+            Y=str(year),
+            M=self._grouped(20 + before % 1900),
+            N=self._grouped(20 + before % 1900 + more),
+            X=str(more),
+            age=str(19 + head[13] % 60),
+            code=str(1000 + code),
+            code2=str(1000 + other),
+            dt=self._date.format(day=day, month=self._months[month]),
+            ver=f"{1 + head[20] % 9}.{head[21] % 20}",
+        )
+        table = self._tables[head[22] % _TABLES]
+        own = self._own[group.topic % len(self._own)] if self._own else None
+        forms = own.titles if own else self.kinds[kind].titles
+        title = self._filled(forms[head[23] % len(forms)], group.topic, head[24:80].translate(table)) % entities
+        return Subject(kind, group, table, title, year, month, day, entities)
+
+    def _grouped(self, number: int) -> str:
+        return f"{number:,}".replace(",", self._thousands)
+
+    def caption(self, subject: Subject, draws: bytes) -> str:
+        """What a picture for that subject is said to show."""
+        form = self._captions[draws[0] % len(self._captions)]
+        return self._filled(form, subject.group.topic, draws[1:].translate(subject.table)) % subject.entities
+
+    def _filled(self, form: Form, topic: int, draws: bytes) -> str:
+        banks = self._topics[topic]
+        return form.text % tuple(map(getitem, map(banks.__getitem__, form.banks), draws))
+
+    def write(self, subject: Subject, draws: bytes, glue: Mapping[str, str]) -> str:
+        """The article but for its title, with the marks of `glue` between its parts."""
+        layouts = self.kinds[subject.kind].layouts
+        layout = layouts[draws[0] % len(layouts)]
+        decks = self._decks
+        nexts = {pool: iter(decks[pool].orders[draws[pool + 1] % DECKS]) for pool in layout.pools}
+        own = self._own[subject.group.topic % len(self._own)] if self._own else None
+        if own:
+            # Who gave texts of his own hears his own voice, under headings of his own.
+            nexts = dict.fromkeys(nexts, iter(own.deck.orders[draws[1] % len(own.deck.orders)]))
+        parts: list[str] = []
+        numbers: list[int] = []
+        at = HEAD
+        for mark, pool, choices in layout.cells:
+            if choices:
+                choices = own.titles if own else choices
+                form = choices[draws[at] % len(choices)]
+                at += 1
+            else:
+                form = next(nexts[pool])
+            parts.append(glue[mark])
+            parts.append(form.text)
+            numbers += form.banks
+        parts.append(glue[layout.end])
+        words = draws[at:].translate(subject.table)
+        if len(words) < len(numbers):
+            words *= 1 + len(numbers) // len(words)
+        banks = self._topics[subject.group.topic]
+        text = "".join(parts) % tuple(map(getitem, map(banks.__getitem__, numbers), words))
+        return text % subject.entities
+
+
+def _kind(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws) -> Kind:
+    titles = tuple(compiler.form(title) for title in draws.some(plan.titles, KEPT_CLAUSES, 4))
+    return Kind(plan.kind, plan.section, titles, layouts_of(plan, pools, compiler, draws))
+
+
+def _table(draws: Draws) -> bytes:
+    """A table for bytes.translate: two fifths of all bytes become one of nine, the others stay apart."""
+    places = draws.shuffled(range(256))
+    hot = places[:_HOT]
+    first = [hot[min(draws.below(_HOT), draws.below(_HOT))] for _ in range(_HOT_SHARE)]
+    return bytes(draws.shuffled(first + places[: 256 - _HOT_SHARE]))

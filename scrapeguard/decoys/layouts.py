@@ -1,0 +1,67 @@
+"""Layouts: the order of headings and clauses in an article, as many as a site has for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from scrapeguard.decoys.draws import Draws
+from scrapeguard.decoys.grammar import Compiler, Form
+from scrapeguard.decoys.lexicon import Plan, Step
+
+LAYOUTS = 16
+
+Cell = tuple[str, int, tuple[Form, ...]]
+"""What mark stands before it, of which kind the clause is, or one of which headings."""
+
+
+class Layout(NamedTuple):
+    """The cells of an article, the mark behind the last, and the kinds of its clauses."""
+
+    cells: tuple[Cell, ...]
+    end: str
+    pools: tuple[int, ...]
+
+
+def layouts_of(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws) -> tuple[Layout, ...]:
+    """The layouts of a plan for one site."""
+    headings = {
+        step: _forms(plan.terms if step.tag == "term" else step.values, compiler, draws)
+        for step in plan.steps
+        if step.tag in ("h", "term")
+    }
+    return tuple(_layout(plan, headings, pools, draws) for _ in range(LAYOUTS))
+
+
+def _forms(texts: Sequence[str], compiler: Compiler, draws: Draws) -> tuple[Form, ...]:
+    return tuple(compiler.form(text) for text in draws.some(texts, 0.7, 3))
+
+
+def _layout(plan: Plan, headings: Mapping[Step, tuple[Form, ...]], pools: Mapping[str, int], draws: Draws) -> Layout:
+    cells: list[Cell] = []
+    last = "start"
+    for step in plan.steps:
+        if step.optional and draws.percent(45):
+            continue
+        mark = "h" if step.tag in ("h", "term") else step.tag
+        if mark == "h":
+            cells.append((f"{last}-h", 0, headings[step]))
+            last = "h"
+        if step.tag != "h":
+            last = _clauses(cells, step, last, pools, draws)
+    return Layout(tuple(cells), f"{last}-end", tuple({pool for _, pool, choices in cells if not choices}))
+
+
+def _clauses(cells: list[Cell], step: Step, last: str, pools: Mapping[str, int], draws: Draws) -> str:
+    """Adds the clauses of a paragraph or list, and tells after what the next part will stand."""
+    tag = "item" if step.tag == "item" else "p"
+    kinds = list(step.values)
+    if len(kinds) > 3 and draws.percent(25):
+        del kinds[draws.below(len(kinds))]
+    if len(kinds) > 2 and draws.percent(30):
+        kinds.insert(draws.below(len(kinds)), draws.choice(kinds))
+    mark = f"{last}-{tag}"
+    for kind in kinds:
+        cells.append((mark, pools[kind], ()))
+        mark = "item-item" if tag == "item" else "and"
+    return tag

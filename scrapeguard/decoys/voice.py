@@ -1,0 +1,115 @@
+"""What a site knows of its locale: which phrases and clauses, and how often; and the owner's own texts, if any."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+from scrapeguard.decoys.banks import Bank, bank_of
+from scrapeguard.decoys.corpus import Document
+from scrapeguard.decoys.draws import Draws
+from scrapeguard.decoys.grammar import TASTES, USUAL, Compiler, Deck, Form, dealt
+from scrapeguard.decoys.lexicon import Lexicon
+
+KEPT_CLAUSES = 0.75
+"""The share of clauses, and of titles, that one site knows."""
+SMALL = tuple(f"k{number}" for number in range(9))
+BIG = tuple(f"b{number}" for number in range(11))
+"""The figures of a page, up to 999 and up to 66,535: banks of figures name these."""
+
+_KEPT_SIDES = 0.6
+_KEPT_PHRASES = 0.7
+_OWN_VARIANTS = 16
+_OWN_ORDERS = 64
+
+
+def shared_banks(lexicon: Lexicon, language: ModuleType, draws: Draws) -> dict[str, Bank]:
+    """The banks that are the same for all topics of a site."""
+    shared = {name: bank_of(_kept(words, draws), draws, flat=25.0) for name, words in lexicon.phrases.items()}
+    general = language.phrase_banks({"gv": _kept(lexicon.phrases["gv"], draws)})
+    shared.update({name: bank_of(entries, draws, flat=30.0) for name, entries in general.items()})
+    shared.update(_numbers(draws))
+    shared["saidp"] = _said(shared["said"], language, draws)
+    return shared
+
+
+def _kept(words: Sequence[str], draws: Draws) -> list[str]:
+    """The words of a bank that a site knows: most, in roughly their order; all of a short one."""
+    if len(words) <= 40:
+        return list(words)
+    return [word for word in words if draws.percent(int(100 * _KEPT_PHRASES))]
+
+
+def _numbers(draws: Draws) -> dict[str, Bank]:
+    """Banks of figures: counts, sizes, years."""
+
+    def between(low: int, high: int) -> Bank:
+        return tuple(str(low + draws.below(high - low)) for _ in range(256))
+
+    return {
+        "num": tuple(f"%({SMALL[place % len(SMALL)]})s" for place in range(256)),
+        "big": tuple(f"%({BIG[place % len(BIG)]})s" for place in range(256)),
+        "clock": tuple(f"{1 + draws.below(12)}.{draws.below(12) * 5:02}" for _ in range(256)),
+        "sn": tuple(f"%({name})s" for name in ("s0", "s1") for _ in range(128)),
+        "tn": tuple(f"%({name})s" for name in ("t0", "t1") for _ in range(128)),
+        "nth": tuple(_ordinal(1 + draws.below(28)) for _ in range(256)),
+        "num2": between(1000, 4000),
+        "small": between(3, 13),
+        "min": between(2, 60),
+        "year": between(1890, 2008),
+    }
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd"}.get(number, "th")
+    return f"{number}{ending}"
+
+
+def _said(verbs: Sequence[str], language: ModuleType, draws: Draws) -> Bank:
+    patterns: Sequence[str] = language.SAID
+    pairs = (draws.choice(patterns).format(verb=verb) for verb in verbs)
+    return tuple(re.sub(r"<(\w+)>", r"%(\1)s", pair) for pair in pairs)
+
+
+def decks_of(lexicon: Lexicon, compiler: Compiler, draws: Draws) -> tuple[dict[str, int], tuple[Deck, ...]]:
+    """The kinds of clause by number, and the deck of each."""
+    sides = {
+        name: draws.some(lines, _KEPT_SIDES, 12)
+        for name, lines in lexicon.clauses.items()
+        if name.startswith(("open ", "tail "))
+    }
+    pools: dict[str, int] = {}
+    decks: list[Deck] = []
+    for name, clauses in lexicon.clauses.items():
+        tense, _, kind = name.partition(" ")
+        if tense not in ("past", "present"):
+            continue
+        pools[kind] = len(decks)
+        known = draws.some(clauses, KEPT_CLAUSES, 4)
+        taste = TASTES.get(kind, USUAL)
+        decks.append(compiler.deck(known, sides[f"open {tense}"], sides[f"tail {tense}"], taste))
+    return pools, tuple(decks)
+
+
+class Own(NamedTuple):
+    """What a document of the owner gives."""
+
+    titles: tuple[Form, ...]
+    deck: Deck
+
+
+def own_voice(document: Document, draws: Draws) -> Own:
+    """The headings and sentences of a document, its heads with tails of others."""
+    count = len(document.tails)
+    forms = [
+        # Never the tail that it had.
+        [
+            Form(f"{head}{document.tails[(place + 1 + draws.below(count - 1)) % count]}", ())
+            for _ in range(_OWN_VARIANTS)
+        ]
+        for place, head in enumerate(document.heads)
+    ]
+    titles = tuple(Form(title, ()) for title in document.titles)
+    return Own(titles, Deck(tuple(dealt(forms, draws) for _ in range(_OWN_ORDERS))))

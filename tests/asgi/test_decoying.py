@@ -1,0 +1,299 @@
+"""Decoys as they are served: to whom, which, within which budget, and that nobody else waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from scrapeguard.app import ScrapeGuard
+from scrapeguard.asgi.decoying import Decoy, Decoying, Drip
+from scrapeguard.canaries.canary import page_ids
+from scrapeguard.core.budget import Budget
+from scrapeguard.core.decision import Action, Decision
+from scrapeguard.core.request import Request
+from scrapeguard.errors import PolicyError
+from scrapeguard.rulefile.load import load_policy
+from scrapeguard.telemetry.provenanceread import ProvenanceReader
+
+SECRET = "a secret of the tests, long enough"
+RULES = """version: 1
+extends: default
+events: {log: off}
+verification: {dns: off, refresh: off}
+traps: {live: on, inject: on}
+"""
+BOT = {"user-agent": "NiceBot/1.0 (+https://nice.example)", "accept": "text/html"}
+TRAP = r'<a href="(/[^"]+)" rel="nofollow" tabindex="-1"'
+
+
+def site():
+    def page(request):
+        paragraphs = "".join(
+            f"<p>A paragraph of the site, number {number}, that says something.</p>" for number in range(4)
+        )
+        return HTMLResponse(
+            '<html><head><title>The site</title><link rel="stylesheet" href="/site.css"></head>'
+            '<body><nav class="top"><a href="/">home</a></nav>'
+            f'<main class="text"><h1>Real</h1>{paragraphs}</main></body></html>'
+        )
+
+    return Starlette(
+        routes=[
+            Route("/robots.txt", lambda request: PlainTextResponse("User-agent: *\nDisallow: /closed\n")),
+            Route("/site.css", lambda request: Response("h1 {}", media_type="text/css")),
+            Route("/{path:path}", page),
+        ]
+    )
+
+
+@pytest.fixture
+def serve(tmp_path, catalogue, monkeypatch):
+    monkeypatch.setenv("SCRAPEGUARD_SECRET", SECRET)
+    started = []
+
+    def begin(more="", **options):
+        (tmp_path / "rules.yaml").write_text(RULES + more)
+        policy = load_policy(tmp_path / "rules.yaml", catalogue=catalogue)
+        guarded = ScrapeGuard(site(), policy, **options)
+        server = uvicorn.Server(uvicorn.Config(guarded, port=0, log_level="critical"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            pass
+        started.append((server, thread))
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    yield begin
+    for server, thread in started:
+        server.should_exit = True
+        thread.join(10)
+
+
+def show_a_lie(address, headers=BOT):
+    """Follow a trap: from then on this client has shown that it does not obey."""
+    trap = re.search(TRAP, httpx.get(f"{address}/a", headers=headers).text)[1]
+    return httpx.get(address + trap, headers=headers)
+
+
+def test_who_lies_gets_decoys_and_nobody_else_does(serve):
+    address = serve("decoys: {serve: on}\n")
+    assert show_a_lie(address).status_code == 200
+    decoy = httpx.get(f"{address}/articles/one", headers=BOT)
+    assert decoy.status_code == 200
+    assert decoy.headers["content-type"].startswith("text/html")
+    assert decoy.headers["x-robots-tag"].startswith("noindex")
+    assert decoy.headers["cache-control"] == "private, no-store"
+    assert "Real" not in decoy.text
+    assert decoy.text.count("<p>") > 3
+    for agent in (
+        "OtherBot/1.0",
+        "GPTBot/1.3",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    ):
+        assert "Real" in (answer := httpx.get(f"{address}/a", headers={"user-agent": agent})).text or (
+            answer.status_code == 403
+        )
+
+
+def test_without_a_word_of_the_owner_there_are_none(serve):
+    address = serve()
+    assert show_a_lie(address).status_code == 403
+    assert httpx.get(f"{address}/articles/one", headers=BOT).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/feed", "/feed.xml", "/atom.atom", "/api/items", "/rss/all"])
+def test_there_are_none_where_feeds_and_an_api_are(serve, path):
+    address = serve("decoys: {serve: on}\n")
+    show_a_lie(address)
+    assert httpx.get(address + path, headers=BOT).status_code == 403
+
+
+def test_a_feed_reader_that_breaks_a_rule_is_refused_and_not_lied_to(serve):
+    address = serve("decoys: {serve: on}\n")
+    reader = {"user-agent": "Miniflux/2.2.4"}
+    httpx.get(f"{address}/robots.txt", headers=reader)
+    assert httpx.get(f"{address}/closed", headers=reader).status_code == 403
+
+
+def test_the_same_page_on_every_visit_and_in_every_process(serve):
+    first, second = serve("decoys: {serve: on}\n"), serve("decoys: {serve: on}\n")
+    for address in (first, second):
+        show_a_lie(address)
+    for path in ("/articles/one", "/x.json", "/", "/a%2Fb?c=d"):
+        one, again, other = (httpx.get(a + path, headers=BOT) for a in (first, first, second))
+        assert one.content == again.content == other.content
+        assert one.headers["etag"] == other.headers["etag"]
+        known = {**BOT, "if-none-match": one.headers["etag"]}
+        assert httpx.get(first + path, headers=known).status_code == 304
+    assert httpx.head(f"{first}/articles/one", headers=BOT).status_code == 200
+
+
+def test_a_rule_may_ask_for_them(serve):
+    address = serve("decoys: {serve: on}\nrules: [{name: lies, when: {path: /secret/}, action: decoy}]\n")
+    curl = {"user-agent": "curl/8.0"}
+    assert "Real" not in httpx.get(f"{address}/secret/x", headers=curl).text
+    assert httpx.post(f"{address}/secret/x", headers=curl).status_code == 403
+    assert "Disallow: /secret/" in httpx.get(f"{address}/robots.txt").text
+    refusing = serve("rules: [{name: lies, when: {path: /secret/}, action: decoy}]\n")
+    assert httpx.get(f"{refusing}/secret/x", headers=curl).status_code == 403
+
+
+def test_a_maze_is_walked_for_ever(serve):
+    address = serve("decoys: {serve: on}\n")
+    show_a_lie(address)
+    seen, path = set(), "/articles/one"
+    for _ in range(30):
+        text = httpx.get(address + path, headers=BOT).text
+        links = [link for link in re.findall(r'<a href="(/[^"]+)"', text) if link not in seen]
+        assert links
+        seen.add(path)
+        path = links[0]
+    assert len(seen) == 30
+
+
+def test_they_look_like_the_site_where_the_owner_wants_that(serve):
+    address = serve("decoys: {serve: on, template: learn}\n")
+    show_a_lie(address)
+    until = time.monotonic() + 30
+    while 'class="top"' not in (text := httpx.get(f"{address}/articles/one", headers=BOT).text):
+        assert time.monotonic() < until, "the template was never learnt"
+        time.sleep(0.1)
+    assert "A paragraph of the site" not in text
+    assert '<link rel="stylesheet" href="/site.css">' in text
+
+
+def test_a_sentence_of_a_decoy_is_found_again(serve, tmp_path):
+    address = serve(f"decoys: {{serve: on, log: {tmp_path}/served.db}}\n")
+    show_a_lie(address)
+    pages = [httpx.get(f"{address}/articles/{number}", headers=BOT).text for number in range(20)]
+    marked = [page for page in pages if page_ids(page)]
+    assert 0 < len(marked) < len(pages)
+    (page_id,) = page_ids(marked[0])
+    paragraph = next(text for text in re.findall(r"<p>(.*?)</p>", marked[0], re.DOTALL) if page_id in text)
+    quote = " ".join(paragraph.split()[3:18])
+    until = time.monotonic() + 30
+    while True:
+        with ProvenanceReader(tmp_path / "served.db") as log:
+            found = log.find(quote, [])
+        if found:
+            break
+        assert time.monotonic() < until, "it was never written down"
+        time.sleep(0.1)
+    assert "NiceBot" in str(found[0])
+
+
+def test_what_cannot_be_used_is_told_before_the_first_request(serve, tmp_path):
+    with pytest.raises(PolicyError, match="is no folder"):
+        serve(f"decoys: {{serve: on, corpus: {tmp_path}/absent}}\n")
+    (tmp_path / "bad.html").write_text("<p>no placeholder</p>")
+    with pytest.raises(PolicyError, match="a template without"):
+        serve("decoys: {serve: on, template: bad.html}\n")
+    with pytest.raises(PolicyError, match="is no file"):
+        serve("decoys: {template: absent.html}\n")
+
+
+class Made:
+    """Makes the same page for everything, and takes its time for it."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def decoy(self, request, decision):
+        self.clock.cpu += 0.01
+        return Decoy("text/html", (("ETag", '"x"'),), b"x" * 1000)
+
+
+class Clock:
+    now = cpu = 0.0
+
+
+def decoying(clock, **more):
+    said = {"cpu": 0.05, "rate": 1e6, "connections": 3, "per_client": 2, "now": 0.0, **more}
+    return Decoying(Made(clock), Budget(**said), monotonic=lambda: clock.now, cpu=lambda: clock.cpu, pause=0.0)
+
+
+def served(one, client="192.0.2.1", action=Action.DECOY):
+    return one.answer(Decision(action, "traps", client=client), Request(), b"reference", ())
+
+
+@pytest.mark.parametrize(("more", "pages"), [({}, 50), ({"rate": 500.0}, 5)])
+def test_a_budget_that_is_spent_fills_up_again(more, pages):
+    """The share of the processor saved for ten seconds, and the octets."""
+    clock = Clock()
+    one = decoying(clock, **more)
+    got = sum(served(one) is not None for _ in range(200))
+    assert pages <= got <= pages + 1
+    assert one.budget.refused == 200 - got
+    clock.now += 2.0
+    assert served(one) is not None
+    clock.now += 1e6
+    assert sum(served(one) is not None for _ in range(200)) == got
+
+
+def test_tarpits_hold_so_many_connections_and_give_them_back():
+    one = decoying(Clock())
+    first = served(one, action=Action.TARPIT)
+    assert isinstance(first, Drip)
+    assert served(one, action=Action.TARPIT) is not None
+    assert served(one, action=Action.TARPIT) is None
+    assert served(one, "192.0.2.2", Action.TARPIT) is not None
+    assert served(one, "192.0.2.3", Action.TARPIT) is None
+    assert one.budget.held == 3
+    sent = asyncio.run(dripped(one, first))
+    assert b"".join(message.get("body", b"") for message in sent) == b"x" * 1000
+    assert len(sent) > 20
+    assert one.budget.held == 2
+    assert served(one, "192.0.2.3", Action.TARPIT) is not None
+
+
+def test_a_client_that_goes_gives_its_connection_back():
+    one = decoying(Clock())
+    drip = served(one, action=Action.TARPIT)
+    sent = asyncio.run(dripped(one, drip, gone=True))
+    assert len(sent) < 20
+    assert one.budget.held == 0
+
+
+async def dripped(one, drip, *, gone=False):
+    sent = []
+
+    async def receive():
+        if gone and len(sent) >= 3:
+            return {"type": "http.disconnect"}
+        await asyncio.sleep(0 if gone else 60)
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+        await asyncio.sleep(0)
+
+    await one.drip(drip, {"method": "GET"}, receive, send)
+    return sent
+
+
+def test_a_tarpit_does_not_slow_the_site(serve):
+    """While many connections drip, every page of the site still comes, and at once."""
+    address = serve("decoys: {serve: on, tarpit: on, connections: 50, per-client: 50}\n")
+    trap = re.search(TRAP, httpx.get(f"{address}/a", headers=BOT).text)[1]
+
+    async def held():
+        limits = httpx.Limits(max_connections=80)
+        async with httpx.AsyncClient(base_url=address, headers=BOT, limits=limits, timeout=30) as client:
+            drips = [await client.send(client.build_request("GET", trap), stream=True) for _ in range(50)]
+            assert {drip.status_code for drip in drips} == {200}
+            assert (await client.get("/b")).status_code == 403
+            pages = await asyncio.gather(*(client.get(f"/{n}", headers={"user-agent": "curl/8"}) for n in range(20)))
+            assert all("Real" in page.text for page in pages)
+            for drip in drips:
+                await drip.aclose()
+
+    asyncio.run(held())

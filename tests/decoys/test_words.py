@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from scrapeguard.decoys import english
+from scrapeguard.decoys.banks import Banks, bank_of, capital
+from scrapeguard.decoys.draws import Draws, draw, key_of
+from scrapeguard.decoys.grammar import Compiler
+from scrapeguard.decoys.lexicon import load
+
+KEY = bytes(range(32))
+
+
+def test_draws_are_the_same_on_every_version():
+    assert key_of(b"secret", "example.org").hex()[:16] == "2dc842a03b637f09"
+    assert draw(KEY, "/page", 6).hex() == "71cf7416da14"
+    draws = Draws(KEY, "test")
+    assert [draws.below(100) for _ in range(5)] == [55, 19, 18, 57, 25]
+    assert draws.shuffled("abcdef") == list("ecbfad")
+
+
+def test_first_bytes_do_not_depend_on_how_many_are_drawn():
+    assert draw(KEY, "/page", 2000).startswith(draw(KEY, "/page", 64))
+
+
+def test_all_numbers_are_drawn_about_as_often():
+    draws = Draws(KEY, "fair")
+    counts = Counter(draws.below(10) for _ in range(10_000))
+    assert all(850 < counts[number] < 1150 for number in range(10))
+
+
+def test_jostled_values_stay_near_their_place():
+    values = Draws(KEY, "near").jostled(range(100), reach=6)
+    assert sorted(values) == list(range(100))
+    assert all(abs(place - value) <= 6 for place, value in enumerate(values))
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("urn", "an urn"),
+        ("bowl", "a bowl"),
+        ("one-handed clock", "a one-handed clock"),
+        ("hour hand", "an hour hand"),
+        ("honest answer", "an honest answer"),
+        ("unison song", "a unison song"),
+        ("unusual cup", "an unusual cup"),
+        ("eight", "an eight"),
+        ("S-shaped rim", "an S-shaped rim"),
+    ],
+)
+def test_articles(phrase, expected):
+    assert english.indefinite(phrase) == expected
+
+
+@pytest.mark.parametrize(
+    ("noun", "expected"),
+    [
+        ("bowl", "bowls"),
+        ("loaf", "loaves"),
+        ("rye bread loaf", "rye bread loaves"),
+        ("brush", "brushes"),
+        ("box", "boxes"),
+        ("story", "stories"),
+        ("day", "days"),
+        ("boatman", "boatmen"),
+        ("leading lady", "leading ladies"),
+        ("train of kites", "trains of kites"),
+        ("shears", "shears"),
+    ],
+)
+def test_plurals(noun, expected):
+    assert english.plural(noun) == expected
+
+
+@pytest.mark.parametrize(
+    ("verb", "forms"),
+    [
+        ("glaze", ("glaze", "glazed", "glazed", "glazing", "glazes")),
+        ("trim", ("trim", "trimmed", "trimmed", "trimming", "trims")),
+        ("carry", ("carry", "carried", "carried", "carrying", "carries")),
+        ("rough out", ("rough out", "roughed out", "roughed out", "roughing out", "roughs out")),
+        ("draw", ("draw", "drew", "drawn", "drawing", "draws")),
+        ("free", ("free", "freed", "freed", "freeing", "frees")),
+    ],
+)
+def test_verbs(verb, forms):
+    banks = english.phrase_banks({"gv": (verb,)})
+    assert tuple(banks[name][0] for name in ("gv", "gvd", "gvn", "gvg", "gvz")) == forms
+
+
+def test_no_verb_of_the_lexicon_is_inflected_oddly():
+    lexicon = load("en_US")
+    verbs = {verb for words in lexicon.topics.values() for verb in words["do"]} | set(lexicon.phrases["gv"])
+    for verb in sorted(verbs):
+        gerund, past = (english.phrase_banks({"gv": (verb,)})[name][0].split()[0] for name in ("gvg", "gvd"))
+        base = verb.split()[0]
+        # A short verb that ends in one vowel and one consonant doubles it.
+        doubles = re.fullmatch(r"(?:[^aeiou]*|.*qu)[aeiou][^aeiouwxyl]", base)
+        assert not doubles or gerund == f"{base}{base[-1]}ing", (verb, gerund)
+        assert not past.endswith("eed") or base.endswith("ee") or not base.endswith("e"), (verb, past)
+
+
+def test_a_bank_has_every_word_and_the_first_more_often():
+    words = [f"word{number}" for number in range(60)]
+    bank = bank_of(words, Draws(KEY, "bank"))
+    assert len(bank) == 256
+    assert set(bank) == set(words)
+    counts = Counter(bank)
+    assert counts["word0"] > 4 * counts["word59"]
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a", "A"), ("“so", "“So"), ("", ""), ("%(he)s", "%(He)s")])
+def test_capitals(text, expected):
+    assert capital(text) == expected
+
+
+def compiled(text, **own):
+    banks = Banks({}, english.derived)
+    form = Compiler(banks, Draws(KEY, "form"), {}, ()).form(text, stop=".")
+    resolved = banks.resolved({name: (word,) * 256 for name, word in own.items()})
+    return form.text % tuple(resolved[number][0] for number in form.banks)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the {a} {n} is here", "The old urn is here."),
+        ("{aa} {n} and {an}", "An old urn and an urn."),
+        ("a {a} {n} of <P>", "An old urn of %(P)s."),
+        ("{n}s for all", "Urns for all."),
+        ("<he> has {an}", "%(He)s has an urn."),
+        ("(he|he) has (it|it)", "He has it."),
+        ("“{an},” said 100 % of them", "“An urn,” said 100 %% of them."),
+    ],
+)
+def test_clauses_become_sentences(text, expected):
+    assert compiled(text, n="urn", a="old") == expected
+
+
+@pytest.mark.parametrize("text", ["a {broken slot", "an (open|choice", "{B2}"])
+def test_a_clause_that_cannot_be_read_is_refused(text):
+    with pytest.raises(ValueError, match="cannot be read"):
+        compiled(text)
+
+
+def test_a_slot_without_a_bank_is_refused():
+    with pytest.raises(KeyError, match="nothing"):
+        compiled("the {nothing}")
+
+
+@pytest.mark.parametrize("locale", ["en_US", "de_DE"])
+def test_each_locale_has_ten_kinds_of_article_and_words_for_all(locale):
+    lexicon = load(locale)
+    assert len(lexicon.plans) >= 10
+    fields = {frozenset(words) for words in lexicon.topics.values()}
+    assert len(fields) == 1
+
+
+def test_english_has_a_long_tail_of_words():
+    lexicon = load("en_US")
+    words = {word for topic in lexicon.topics.values() for entries in topic.values() for word in entries}
+    assert len(lexicon.topics) >= 40
+    assert len(words) > 4_000
