@@ -1,50 +1,23 @@
-"""The composition root: builds guard and middleware from a rule file and owns what runs beside the requests."""
+"""The composition root: the middleware and the decision service, ready to use."""
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
 import time
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from secrets import token_bytes
+from typing import Any
 
-from scrapeguard.asgi.background import Background, Job
-from scrapeguard.asgi.decoying import Decoying
-from scrapeguard.asgi.exchange import ExchangeJob
+from scrapeguard.asgi.background import Background
+from scrapeguard.asgi.dialects import asked_by_proxies
+from scrapeguard.asgi.forwardauth import ForwardAuthApp
 from scrapeguard.asgi.middleware import GuardMiddleware
-from scrapeguard.asgi.passage import Passage
 from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
+from scrapeguard.asgi.ticket import Tickets
 from scrapeguard.asgi.types import ASGIApp
-from scrapeguard.core.behaviour import Behaviour
-from scrapeguard.core.browserheaders import BrowserHeaders
-from scrapeguard.core.budget import Budget
-from scrapeguard.core.catalogue import Catalogue
-from scrapeguard.core.history import History
-from scrapeguard.core.journal import Journal
-from scrapeguard.core.ledger import Ledger
-from scrapeguard.core.policy import DecoyPolicy, EventPolicy, Policy
-from scrapeguard.core.tokens import Tokens
-from scrapeguard.core.traps import Traps
-from scrapeguard.errors import PolicyError, Problem
-from scrapeguard.guard import Guard
-from scrapeguard.rulefile.browsers import load_engines
+from scrapeguard.core.policy import Policy
+from scrapeguard.parts import Parts
 from scrapeguard.rulefile.load import load_policy
-from scrapeguard.secret import SiteSecret, site_secret
-from scrapeguard.stores.choose import open_store
-from scrapeguard.stores.port import StoreError
-from scrapeguard.telemetry.addresses import ADDRESS_FORMS
-from scrapeguard.telemetry.events import EventLog, Recorder
-from scrapeguard.verification.lists import ListFolder, PublishedLists, default_folder, newest, packaged_lists
-from scrapeguard.verification.refresh import Fetch, RefreshJob, fetch
-from scrapeguard.verification.reversedns import ReverseDns
-from scrapeguard.verification.system_dns import SystemDns
-from scrapeguard.verification.verifier import AddressVerifier
-
-if TYPE_CHECKING:
-    from scrapeguard.deceit import SiteDecoys
 
 
 class ScrapeGuard(GuardMiddleware):
@@ -72,178 +45,36 @@ class ScrapeGuard(GuardMiddleware):
         **options: Any,
     ) -> None:
         policy = rules if isinstance(rules, Policy) else load_policy(rules)
-        secret = site_secret(policy.secret, os.environ)
-        verification = Verification(policy, os.environ, fetch=fetch if policy.verification.refresh else None)
-        self._verification = verification
-        behaviour = new_behaviour(policy, secret.octets)
-        guard = Guard(
-            policy,
-            verifier=verification.verifier,
-            behaviour=behaviour,
-            monotonic=options.get("monotonic", time.monotonic),
-        )
-        self._exchange = exchange_job(policy.store, guard, behaviour)
-        jobs: list[Job] = [*verification.jobs, *([self._exchange] if self._exchange else [])]
+        self._parts = Parts(policy, monotonic=options.get("monotonic", time.monotonic))
+        guard = self._parts.guard
         if refused_paths is not None:
-            jobs.append(
-                RefusedPathsJob(refused_paths, partial(setattr, guard, "refused_paths"), every=refused_paths_every)
-            )
-        if policy.decoys.serve:
-            decoys = new_decoys(policy, secret)
-            options.setdefault("decoying", new_decoying(policy.decoys, decoys, guard.monotonic))
-            jobs += decoys.jobs(app)
-        options.setdefault("record", open_recorder(policy.events, secret.octets))
-        options.setdefault("passage", Passage(guard, Tokens(secret.octets), clock=time.time))
-        super().__init__(app, guard, background=Background(jobs), **options)
+            take = partial(setattr, guard, "refused_paths")
+            self._parts.jobs.append(RefusedPathsJob(refused_paths, take, every=refused_paths_every))
+        options = self._parts.options(options, app)
+        super().__init__(app, guard, background=Background(self._parts.jobs), **options)
 
     def metrics(self) -> dict[str, float]:
-        """What to watch: numbers since the start but for ages, which are in seconds, and for what is in mind now."""
-        behaviour, exchange, dns = self.guard.behaviour, self._exchange, self._verification.dns
-        return {
-            "errors": self.errors,
-            "list_age_seconds": self._verification.oldest_list(),
-            "reverse_dns_dropped": 0 if dns is None else dns.dropped,
-            "store_failures": 0 if exchange is None else exchange.failures,
-            "exchange_dropped": 0 if exchange is None else exchange.journal.dropped,
-            "clients": 0 if behaviour is None else len(behaviour.history),
-            "offenders": 0 if behaviour is None else len(behaviour.ledger),
-        }
+        """What to watch: numbers since the start but for the age of lists, in seconds, and for what is in mind now."""
+        return {"errors": self.errors, **self._parts.metrics()}
 
 
-def new_behaviour(policy: Policy, secret: bytes) -> Behaviour:
-    """What gathers evidence under a policy; it knows nobody yet."""
-    browsers = BrowserHeaders(load_engines())
-    return Behaviour(
-        browsers=browsers,
-        history=History(loads_styles=browsers.loads_styles),
-        ledger=Ledger(),
-        traps=Traps(secret) if policy.traps.live else None,
-        secret=secret,
-    )
-
-
-def new_decoys(policy: Policy, secret: SiteSecret) -> SiteDecoys:
-    """What makes the decoys under a policy.
-
-    Raises:
-        PolicyError: what the rule file names for them cannot be used.
-    """
-    # What it takes to make decoys is loaded only where there are any.
-    from scrapeguard.deceit import SiteDecoys, open_provenance
-
-    log = policy.decoys.log
-    record = None if log is None else open_provenance(log, clock=time.time)
-    try:
-        return SiteDecoys(policy.decoys, policy.sites, secret, clock=time.time, record=record)
-    except (OSError, ValueError) as error:
-        raise PolicyError([Problem("decoys", 1, 1, str(error))]) from error
-
-
-def new_decoying(said: DecoyPolicy, decoys: SiteDecoys, monotonic: Callable[[], float]) -> Decoying:
-    """What answers with them, within the budget that the owner sets."""
-    budget = Budget(
-        cpu=said.cpu / 100,
-        rate=said.rate,
-        connections=said.connections,
-        per_client=said.per_client,
-        now=monotonic(),
-    )
-    return Decoying(decoys, budget, monotonic=monotonic, cpu=time.thread_time)
-
-
-def exchange_job(store: str, guard: Guard, behaviour: Behaviour) -> ExchangeJob | None:
-    """What exchanges with other workers; None where each keeps what it knows to itself.
-
-    Raises:
-        StoreError: the store cannot be used here, since what it needs is not installed.
-    """
-    if store == "memory":
-        return None
-    journal = Journal(behaviour.history, behaviour.ledger, guard.rates)
-    name = store.partition(":")[0]
-    return ExchangeJob(
-        open_store(store, Path()),
-        f"the store ({name})",
-        journal,
-        clock=time.time,
-        monotonic=guard.monotonic,
-        failure=StoreError,
-    )
-
-
-class Verification:
-    """What checks identities under a policy, and what it needs done beside the requests.
+class ForwardAuth(ForwardAuthApp):
+    """The decision service, ready to serve: an ASGI app of its own, with all that the middleware has.
 
     Args:
-        policy: says what may be asked.
-        environment: where the lists are kept, unless the policy says so.
-        ask_dns: whether reverse DNS may be asked, if the policy says so too.
-        fetch: how a list is fetched anew; None where that is not to be done, whatever the policy says.
-    """
-
-    def __init__(
-        self, policy: Policy, environment: Mapping[str, str], *, ask_dns: bool = True, fetch: Fetch | None = None
-    ) -> None:
-        said = policy.verification
-        self.folder = ListFolder(Path(said.folder) if said.folder else default_folder(environment))
-        lists = PublishedLists(newest(packaged_lists(), self.folder.read()))
-        self.dns = ReverseDns(SystemDns(), monotonic=time.monotonic) if said.dns and ask_dns else None
-        self.verifier = AddressVerifier(lists, dns=self.dns, clock=time.time)
-        self.refresh = RefreshJob(
-            list_urls(policy.catalogue),
-            lists,
-            partial(setattr, self.verifier, "lists"),
-            folder=self.folder,
-            clock=time.time,
-            fetch=fetch,
-        )
-
-    def oldest_list(self) -> float:
-        """Seconds since the oldest of the published lists was fetched; 0 where there is none."""
-        lists = self.verifier.lists.by_url.values()
-        return max((time.time() - one.as_of for one in lists), default=0.0)
-
-    @property
-    def jobs(self) -> tuple[Job, ...]:
-        """What is to be done beside the requests."""
-        return (self.refresh,) if self.dns is None else (self.refresh, self.dns)
-
-
-def list_urls(catalogue: Catalogue) -> list[str]:
-    """The addresses of all lists that the catalogue knows."""
-    return list(dict.fromkeys(url for agent in catalogue.agents for url in agent.verify.ranges))
-
-
-def open_recorder(said: EventPolicy, secret: bytes) -> Recorder | None:
-    """What `events.log` names: stderr, logging, off (None), or the path of a file to which lines are added.
-
-    Args:
-        said: what is to be written, and where.
-        secret: hashes addresses.
+        rules: a rule file, or a policy that is loaded already; None for the packaged default. Its `proxies.trusted`
+            names the servers that may ask; where it names none, those on this machine.
+        key: the secret of 32 octets that the workers of a service share; None for one that is drawn.
+        options: what `ForwardAuthApp` takes besides.
 
     Raises:
-        OSError: the file cannot be opened.
+        PolicyError: the rule file cannot be honoured; every problem is in the message.
+        ForwardedFieldError: it has the clients' addresses read from another field than the servers write.
     """
-    if said.log == "off":
-        return None
-    return EventLog(_writer(said.log), shown=ADDRESS_FORMS[said.addresses](secret)).record
 
-
-def _writer(target: str) -> Callable[[str], object]:
-    if target == "logging":
-        return _log_lines
-    if target == "stderr":
-        return lambda lines: _write(sys.stderr, lines)
-    file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the process
-    return lambda lines: _write(file, lines)
-
-
-def _log_lines(lines: str) -> None:
-    logger = logging.getLogger("scrapeguard.events")
-    for line in lines.splitlines():
-        logger.info(line)
-
-
-def _write(stream: TextIO, lines: str) -> None:
-    stream.write(lines)
-    stream.flush()
+    def __init__(self, rules: str | Path | Policy | None = None, *, key: bytes | None = None, **options: Any) -> None:
+        policy = asked_by_proxies(rules if isinstance(rules, Policy) else load_policy(rules))
+        self._parts = Parts(policy, monotonic=options.get("monotonic", time.monotonic))
+        options = self._parts.options(options, None, drips=False)
+        background = Background(self._parts.jobs)
+        super().__init__(self._parts.guard, Tickets(key or token_bytes(32)), background=background, **options)

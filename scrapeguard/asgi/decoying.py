@@ -50,6 +50,7 @@ class Decoying:
         monotonic: seconds that never go back.
         cpu: seconds of processor time that this thread has taken.
         pause: seconds between two drops of a tarpit.
+        drips: whether there are tarpits; else all is sent at once.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Decoying:
         monotonic: Callable[[], float],
         cpu: Callable[[], float],
         pause: float = _PAUSE,
+        drips: bool = True,
     ) -> None:
+        self._drips = drips
         self._maker = maker
         self.budget = budget
         self._monotonic = monotonic
@@ -81,7 +84,7 @@ class Decoying:
         if not self.budget.has_left(self._monotonic()):
             return None
         client = address_key(decision.client or "")
-        drips = decision.action is Action.TARPIT
+        drips = self._drips and decision.action is Action.TARPIT
         if drips and not self.budget.open(client):
             return None
         try:

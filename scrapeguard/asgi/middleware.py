@@ -94,13 +94,13 @@ class GuardMiddleware:
             return
         if not self._background.running:
             self._background.start()
-        path = scope["path"]
-        if path in self._files or path.startswith(PREFIX):
-            request, answer = await self._asked(scope, receive)
-        else:
+        file = self._file(scope) if scope["path"] in self._files else None
+        if file is None:
             request, answer = self._consider(scope)
+        else:
+            request, answer = await self._site_file(file, scope, receive)
         if answer is not None:
-            await self._answer(answer, scope, receive, send)
+            await self._send_answer(answer, scope, receive, send)
             return
         if self._injector is not None:
             scope = _without_bypasses(scope)
@@ -111,7 +111,7 @@ class GuardMiddleware:
             if not (outgoing.refused and stems_from_refusal(error)):
                 raise
 
-    async def _answer(self, answer: Response | Drip, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send_answer(self, answer: Response | Drip, scope: Scope, receive: Receive, send: Send) -> None:
         if isinstance(answer, Drip):
             if self._decoying is not None:
                 await self._decoying.drip(answer, scope, receive, send)
@@ -127,32 +127,20 @@ class GuardMiddleware:
         else:
             await self.app(scope, receive, send)
 
-    async def _asked(self, scope: Scope, receive: Receive) -> tuple[Request, Response | Drip | None]:
-        """The request for a path at which we answer ourselves, mostly, and the answer."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX) and self._passage is not None:
-            return await self._pass(self._passage, scope, receive)
-        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"] in self._files:
-            return await self._site_file(self._files[scope["path"]], scope, receive)
-        return self._consider(scope)
-
-    async def _pass(self, passage: Passage, scope: Scope, receive: Receive) -> tuple[Request, Response | Drip | None]:
-        """What a client gets that shows what it is."""
-        try:
-            request = read_request(scope)
-        except RequestError:
-            return self._consider(scope)
-        try:
-            answer = await passage.answer(request, scope, receive)
-        except Exception:
-            self._count_error("the way out for people failed")
-            answer = None
-        return self._consider(scope) if answer is None else (request, answer)
+    def _file(self, scope: Scope) -> SiteFile | None:
+        """The file of the site that is asked for, if it is one."""
+        asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        return self._files[scope["path"]] if asked else None
 
     def _consider(self, scope: Scope) -> tuple[Request, Response | Drip | None]:
         """The request, and what to answer in the app's stead; None to step aside."""
         request = _UNREADABLE
         try:
             request = read_request(scope)
+            if self._passage is not None and request.path.startswith(PREFIX):
+                scope["scrapeguard"] = Decision(Action.ALLOW, "default", client=self.guard.client_of(request))
+                if (answer := self._passage.answer(request)) is not None:
+                    return request, answer
             scope["scrapeguard"] = decision = self.guard.assess(request)
             if self._links is not None:
                 decision.trap = partial(self._links.html, request, decision.client)
@@ -188,6 +176,12 @@ class GuardMiddleware:
                 self._record(Event.of(self._clock(), reference, request, decision))
             except Exception:
                 self._count_error("an event could not be recorded")
+        return self._respond(decision, request, reference, refused=refused, falsely=falsely)
+
+    def _respond(
+        self, decision: Decision, request: Request, reference: str, *, refused: bool = False, falsely: bool = False
+    ) -> Response | Drip | None:
+        """What the client gets in place of the page; None where the request passes."""
         responder = RESPONDERS.get(decision.action)
         if responder is None or decision.mode is not Mode.ENFORCE:
             return None

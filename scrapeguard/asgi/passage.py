@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, quote
 
 from scrapeguard.asgi.refusal import NEVER_SHARED, WAY_OUT, content_headers
 from scrapeguard.asgi.responders import Response
-from scrapeguard.asgi.types import Receive, Scope
 from scrapeguard.core.clients import ClientKey
 from scrapeguard.core.ledger import Deed, Standing
 from scrapeguard.core.request import Request
@@ -26,7 +25,6 @@ PREFIX = "/.well-known/scrapeguard/"
 STYLE = f"{PREFIX}style.css"
 GO_ON = f"{PREFIX}go-on"
 
-_MAX_FORM = 4096
 _MAX_PATH = 2048
 _STYLE_BODY = b"h1 { letter-spacing: 0 }\n"
 
@@ -77,7 +75,7 @@ class Passage:
         )
         return head, form
 
-    async def answer(self, request: Request, scope: Scope, receive: Receive) -> Response | None:
+    def answer(self, request: Request) -> Response | None:
         """The answer at a path under `PREFIX`; None where there is none."""
         client = self._guard.client_of(request)
         key = self._key(request, client)
@@ -88,7 +86,7 @@ class Passage:
         if request.path != GO_ON:
             return None
         if request.method == "POST":
-            return self._pressed(await _form(scope, receive), key)
+            return self._pressed(request.query, key)
         return self._go(_Way(*_fields(request.query)), key)
 
     def _key(self, request: Request, client: str | None) -> ClientKey | None:
@@ -115,12 +113,9 @@ class Passage:
         return f"{GO_ON}?t={way.token}&to={quote(way.path, safe='')}"
 
     def _form(self, way: _Way) -> str:
-        return (
-            f'<form method="post" action="{GO_ON}">'
-            f'<input type="hidden" name="t" value="{way.token}">'
-            f'<input type="hidden" name="to" value="{html.escape(way.path)}">'
-            "<button>I am a person, go on</button></form>"
-        )
+        # All of it stands in the address: servers that only ask for a verdict pass no body on.
+        action = html.escape(self._go_on(way))
+        return f'<form method="post" action="{action}"><button>I am a person, go on</button></form>'
 
     def _style(self, request: Request, key: ClientKey) -> Response:
         token, _ = _fields(request.query)
@@ -181,14 +176,3 @@ def _safe(path: str) -> str:
 def _redirect(path: str) -> Response:
     headers = ((b"location", path.encode("ascii")), (b"content-length", b"0"), *NEVER_SHARED)
     return Response(303, headers, b"")
-
-
-async def _form(scope: Scope, receive: Receive) -> str:
-    """The body of a request as text, as far as a form of ours is long."""
-    body = b""
-    while len(body) <= _MAX_FORM:
-        message = await receive()
-        body += message.get("body", b"")
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            break
-    return body[:_MAX_FORM].decode("latin-1")

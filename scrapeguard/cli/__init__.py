@@ -59,6 +59,13 @@ def _between(text: str, most: float) -> float:
 _SECRET = _argument("--secret", metavar="FILE", help="the secret keys, one a line (default: $SCRAPEGUARD_SECRET)")
 _LOG = _argument("--log", metavar="FILE", help="the provenance log")
 
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"workers are 1 to 256, not {text!r}")
+    return int(text)
+
+
 COMMANDS: dict[str, _Command] = {
     "demo": _Command(
         "a guarded sample site, sample clients against it, and a table of who got what",
@@ -108,6 +115,18 @@ COMMANDS: dict[str, _Command] = {
         (
             _argument("--merge", metavar="FILE", help="the site's own robots.txt; what is wrong in it is told by line"),
             _argument("--host", default="", metavar="HOST", help="the host it is for, where `sites` differ"),
+        ),
+    ),
+    "forward-auth": _Command(
+        "the decision service that nginx, Caddy, Traefik, Envoy and HAProxy ask",
+        (
+            _argument(
+                "--listen",
+                default="127.0.0.1:9180",
+                metavar="PLACE",
+                help="HOST:PORT or unix:PATH (default: 127.0.0.1:9180)",
+            ),
+            _argument("--workers", type=_workers, default=1, metavar="N", help="processes (default: 1)"),
         ),
     ),
     "agents": _Command(
@@ -192,7 +211,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             # User-Agents hold anything; a terminal that cannot show a letter must not end the command.
             stream.reconfigure(errors="replace")
-    run: Callable[[argparse.Namespace], int] = import_module(f"scrapeguard.cli.{arguments.command}").run
+    run: Callable[[argparse.Namespace], int] = import_module(
+        f"scrapeguard.cli.{arguments.command.replace('-', '_')}"
+    ).run
     try:
         return run(arguments)
     except BrokenPipeError:

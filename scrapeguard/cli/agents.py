@@ -7,13 +7,13 @@ import os
 from difflib import get_close_matches
 from typing import Any
 
-from scrapeguard.app import Verification
 from scrapeguard.cli import FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import count, load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, table
 from scrapeguard.core.catalogue import Account, Agent, Catalogue
 from scrapeguard.core.decision import Action
 from scrapeguard.core.policy import Policy, SitePolicy
+from scrapeguard.parts import Verification
 from scrapeguard.verification.refresh import fetch
 
 _ROBOTS_WORDS = {

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from scrapeguard.app import Verification, list_urls
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.announced import print_said, said_of
 from scrapeguard.cli.loading import count, rules_path
@@ -22,6 +21,7 @@ from scrapeguard.core.request import Request
 from scrapeguard.core.robots import unsaid_rules
 from scrapeguard.errors import PolicyError
 from scrapeguard.guard import Guard
+from scrapeguard.parts import Verification, list_urls
 from scrapeguard.rulefile.audience import load_audience
 from scrapeguard.rulefile.catalogue import load_catalogue
 from scrapeguard.rulefile.load import load_policy

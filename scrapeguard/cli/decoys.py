@@ -7,11 +7,11 @@ import os
 import time
 from pathlib import Path
 
-from scrapeguard.app import new_decoys
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import load_or_report
 from scrapeguard.cli.output import fail, print_json
 from scrapeguard.errors import ScrapeGuardError
+from scrapeguard.parts import new_decoys
 from scrapeguard.secret import site_secret
 
 

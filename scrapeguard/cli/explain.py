@@ -7,7 +7,6 @@ import asyncio
 import os
 import re
 
-from scrapeguard.app import Verification, new_behaviour
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
@@ -16,6 +15,7 @@ from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.request import Request, canonical_target
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.guard import Guard
+from scrapeguard.parts import Verification, new_behaviour
 from scrapeguard.rulefile.faults import address_fault, header_fault, method_fault
 
 

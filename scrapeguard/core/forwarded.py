@@ -16,9 +16,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from scrapeguard.core.address import Address, Network, NetworkMap, parse_address
+from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import Request
 
 _MAX_HOPS = 64
+_MAX_PEERS = 1024
 _TOLD_BY_NETWORKS = frozenset({b"cf-connecting-ip", b"true-client-ip", b"fastly-client-ip"})
 _TOLD_BY_PROXIES = _TOLD_BY_NETWORKS | {b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip"}
 _MAX_LENGTH = 8192
@@ -56,6 +58,14 @@ class Walk(NamedTuple):
     hops: tuple[Hop, ...]
 
 
+class _Peer(NamedTuple):
+    """The other end of sockets: few ends of very many, where a proxy stands in front."""
+
+    address: Address | None
+    text: str | None
+    trusted: bool
+
+
 class Proxies:
     """The proxies that an owner trusts, and the field they write."""
 
@@ -64,6 +74,7 @@ class Proxies:
         self.field = field
         self._map: NetworkMap[None] = NetworkMap((network, None) for network in self.networks)
         self._name = str(field).encode()
+        self._peers: Recent[str | None, _Peer] = Recent(_MAX_PEERS)
 
     def __bool__(self) -> bool:
         return bool(self.networks)
@@ -72,19 +83,30 @@ class Proxies:
         """Whether the address is one of the trusted proxies'."""
         return bool(self._map.lookup(address))
 
+    def trusts_peer(self, peer: str | None) -> bool:
+        """Whether the other end of a socket is a trusted proxy."""
+        return self._peer(peer).trusted
+
+    def _peer(self, text: str | None) -> _Peer:
+        known = self._peers.get(text)
+        if known is None:
+            address = parse_address(text)
+            known = _Peer(address, str(address) if address is not None else text, self.trusts(address))
+            self._peers.put(text, known)
+        return known
+
     def client(self, request: Request) -> str | None:
         """The client's address: the peer's own where it is not trusted."""
         return self.walk(request).client if self.networks else request.peer
 
     def walk(self, request: Request) -> Walk:
         """The walk from the peer of a request, for a decision and for its explanation."""
-        address = parse_address(request.peer)
-        client = str(address) if address is not None else request.peer
+        address, client, trusted = self._peer(request.peer)
         if request.resolved:
             # To walk on from an address that the server took from the same field would go past the client.
             return Walk(client, (Hop(request.peer or "", address, Role.RESOLVED),))
         hops = [Hop(request.peer or "", address, Role.PEER)]
-        if not self.trusts(address):
+        if not trusted:
             return Walk(client, tuple(hops))
         lines = b",".join(value for name, value in request.headers if name == self._name)
         for text in self._elements(lines.decode("latin-1")):
@@ -102,7 +124,7 @@ class Proxies:
     def knows_all_hops(self, request: Request) -> bool:
         """Whether nothing in a request tells of proxies that are not trusted: then the client's address is its own."""
         told = {name for name, _ in request.headers} & _TOLD_BY_PROXIES
-        if not self.networks or not self.trusts(parse_address(request.peer)):
+        if not self.networks or not self.trusts_peer(request.peer):
             return not told
         lines = b",".join(value for name, value in request.headers if name == self._name)
         elements = list(self._elements(lines.decode("latin-1")))
@@ -113,10 +135,12 @@ class Proxies:
 
         X-Forwarded-Proto, or the `proto` of the last element of Forwarded (RFC 7239 §5.4).
         """
-        if not self.networks or not self.trusts(parse_address(request.peer)):
+        if not self.networks or not self.trusts_peer(request.peer):
             return request.scheme
         if self.field is ForwardedField.X_FORWARDED_FOR:
-            said = ",".join(request.header("x-forwarded-proto")).rpartition(",")[2].strip()
+            # The last element of the last line.
+            lines = [value for name, value in request.headers if name == b"x-forwarded-proto"]
+            said = lines[-1].rpartition(b",")[2].strip().decode("latin-1") if lines else ""
         else:
             nearest = next(self._elements(",".join(request.header("forwarded"))), "")
             said = (_parameter(nearest, "proto") or "").strip('"')

@@ -30,6 +30,7 @@ _MAX_TEXTS = 64
 _MAX_VERDICTS = 8192
 _REFRESH = 60.0
 _CHALLENGES = 3
+_SAME_PRESS = 2.0
 _PATHS_OF_A_BROWSER = 3
 _PATHS_OF_A_TOOL = 2
 
@@ -215,7 +216,10 @@ class Ledger:
             record.challenges = 0
         if deed is Deed.PRESSED_BUTTON:
             lately = now - record.clicked <= PASS
-            self._known.put(key, _Record({deed: now}, record.clicks + 1 if lately else 1, now))
+            # A server that asks for the verdict and then for the answer presses twice.
+            again = lately and now - record.clicked < _SAME_PRESS and record.clicks > 0
+            clicks = record.clicks if again else record.clicks + 1 if lately else 1
+            self._known.put(key, _Record({deed: now}, clicks, now))
 
     def is_accused(self, tag: bytes, now: float) -> bool:
         """Whether a trap of the client of this tag was followed by another, lately."""

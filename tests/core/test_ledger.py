@@ -73,14 +73,15 @@ def test_a_person_who_presses_the_button_begins_anew_a_few_times():
     ledger = Ledger()
     ledger.note(BOT, Deed.GUESSED_TRAP, 0.0)
     assert ledger.standing(BOT, 0.0) is Standing.NOTHING
-    for number in range(MAX_CLICKS):
-        assert ledger.may_press(BOT, number)
-        ledger.note(BOT, Deed.PRESSED_BUTTON, float(number))
-        assert ledger.evidence(BOT, number) == ()
-    assert not ledger.may_press(BOT, MAX_CLICKS)
-    assert ledger.may_press(BOT, MAX_CLICKS + PASS)
-    assert ledger.standing(BOT, 10.0) is Standing.IS_A_PERSON
-    assert ledger.standing(BOT, PASS + MAX_CLICKS) is Standing.NOTHING
+    for time in range(0, 10 * MAX_CLICKS, 10):
+        assert ledger.may_press(BOT, time)
+        ledger.note(BOT, Deed.PRESSED_BUTTON, float(time))
+        ledger.note(BOT, Deed.PRESSED_BUTTON, time + 0.5)
+        assert ledger.evidence(BOT, time) == ()
+    assert not ledger.may_press(BOT, 30.0)
+    assert ledger.may_press(BOT, 30.0 + PASS)
+    assert ledger.standing(BOT, 30.0) is Standing.IS_A_PERSON
+    assert ledger.standing(BOT, PASS + 30.0) is Standing.NOTHING
     ledger.note(BOT, Deed.PRESSED_BUTTON, 2 * PASS)
     assert ledger.may_press(BOT, 2 * PASS)
 
