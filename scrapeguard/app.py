@@ -15,6 +15,7 @@ from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.ticket import Tickets
 from scrapeguard.asgi.types import ASGIApp
+from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.policy import Policy
 from scrapeguard.parts import Parts
 from scrapeguard.rulefile.load import load_policy
@@ -29,6 +30,7 @@ class ScrapeGuard(GuardMiddleware):
         refused_paths: a coroutine function that names the paths whose authors refuse AI, as patterns like those of
             robots.txt; it is asked beside the requests. None where the app has no authors, or marks its responses.
         refused_paths_every: seconds between two of these questions.
+        behaviour: what is known of clients already, as from a guard that this one takes the place of.
         options: what `GuardMiddleware` takes besides.
 
     Raises:
@@ -42,10 +44,11 @@ class ScrapeGuard(GuardMiddleware):
         *,
         refused_paths: Source | None = None,
         refused_paths_every: float = 60.0,
+        behaviour: Behaviour | None = None,
         **options: Any,
     ) -> None:
         policy = rules if isinstance(rules, Policy) else load_policy(rules)
-        self._parts = Parts(policy, monotonic=options.get("monotonic", time.monotonic))
+        self._parts = Parts(policy, behaviour=behaviour, monotonic=options.get("monotonic", time.monotonic))
         guard = self._parts.guard
         if refused_paths is not None:
             take = partial(setattr, guard, "refused_paths")

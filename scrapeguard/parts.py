@@ -49,17 +49,25 @@ class Parts:
 
     Args:
         policy: what the owner wants.
+        behaviour: what is known of clients already; None to know nobody.
         monotonic: seconds that never go back.
 
     Raises:
         ScrapeGuardError: the secret cannot be read, or what the store needs is not installed.
     """
 
-    def __init__(self, policy: Policy, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        behaviour: Behaviour | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.policy = policy
         self.secret = site_secret(policy.secret, os.environ)
         self.verification = Verification(policy, os.environ, fetch=fetch if policy.verification.refresh else None)
-        self.behaviour = new_behaviour(policy, self.secret.octets)
+        self.behaviour = behaviour or new_behaviour(policy, self.secret.octets)
+        self.behaviour.traps = Traps(self.secret.octets) if policy.traps.live else None
         self.guard = Guard(policy, verifier=self.verification.verifier, behaviour=self.behaviour, monotonic=monotonic)
         self.exchange = exchange_job(policy.store, self.guard, self.behaviour)
         self.jobs: list[Job] = [*self.verification.jobs, *([self.exchange] if self.exchange else [])]

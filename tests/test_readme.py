@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHELL = [line.partition("  #")[0].strip() for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
-SERVERS = {"demo", "forward-auth"}
+SERVERS = {"demo", "forward-auth", "proxy"}
 """What runs until it is stopped, or shows itself: tried elsewhere."""
 COMMAND_LINES = [line for line in SHELL if line.startswith("scrapeguard ") and line.split()[1] not in SERVERS]
 

@@ -16,6 +16,10 @@ FINE, FOUND_PROBLEMS, BAD_USAGE = 0, 1, 2
 
 _RULES_HELP = "rule file (default: ./config/rules.yaml, ./scrapeguard.yaml, else the packaged one)"
 
+_TIMEOUT_HELP = "seconds until the upstream must begin to answer (default: 60)"
+_GRACE_HELP = "seconds that requests under way have once it shall end (default: 30)"
+_DRAIN_HELP = "seconds to serve on before that, while its health is 503 (default: 0)"
+
 
 class _Argument(NamedTuple):
     names: tuple[str, ...]
@@ -42,7 +46,7 @@ def _share(text: str) -> float:
     return _between(text, 1.0)
 
 
-def _seconds(text: str) -> float:
+def _patience(text: str) -> float:
     return _between(text, 1e6)
 
 
@@ -64,6 +68,22 @@ def _workers(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 256:
         raise argparse.ArgumentTypeError(f"workers are 1 to 256, not {text!r}")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"seconds are a number from 0 to 86400, not {text!r}")
+    return seconds
+
+
+def _some_seconds(text: str) -> float:
+    if not (seconds := _seconds(text)):
+        raise argparse.ArgumentTypeError("no time at all is too little")
+    return seconds
 
 
 COMMANDS: dict[str, _Command] = {
@@ -129,6 +149,31 @@ COMMANDS: dict[str, _Command] = {
             _argument("--workers", type=_workers, default=1, metavar="N", help="processes (default: 1)"),
         ),
     ),
+    "proxy": _Command(
+        "the guard in front of any site, as a reverse proxy",
+        (
+            _argument(
+                "--upstream",
+                action="append",
+                required=True,
+                metavar="[HOST=]URL",
+                help="where the site listens: http://HOST:PORT, https://HOST or unix:PATH; "
+                "again as HOST=URL for other hosts (*.example.org is every name below)",
+            ),
+            _argument(
+                "--listen",
+                default="127.0.0.1:8080",
+                metavar="WHERE",
+                help="HOST:PORT or unix:PATH (default: 127.0.0.1:8080)",
+            ),
+            _argument("--workers", type=_workers, default=1, metavar="N", help="processes (default: 1)"),
+            _argument("--timeout", type=_some_seconds, default=60.0, metavar="S", help=_TIMEOUT_HELP),
+            _argument("--grace", type=_seconds, default=30.0, metavar="S", help=_GRACE_HELP),
+            _argument("--drain", type=_seconds, default=0.0, metavar="S", help=_DRAIN_HELP),
+            _argument("--ssl-certfile", metavar="FILE", help="serve https with this certificate"),
+            _argument("--ssl-keyfile", metavar="FILE", help="its key, where the certificate's file has none"),
+        ),
+    ),
     "agents": _Command(
         "the catalogue: who is who, how to verify them, how to opt out with their operator",
         (
@@ -181,7 +226,7 @@ COMMANDS: dict[str, _Command] = {
                     ),
                     _argument(
                         "--patience",
-                        type=_seconds,
+                        type=_patience,
                         default=300.0,
                         metavar="SECONDS",
                         help="how long one request may be tried (default: 300)",
@@ -211,9 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             # User-Agents hold anything; a terminal that cannot show a letter must not end the command.
             stream.reconfigure(errors="replace")
-    run: Callable[[argparse.Namespace], int] = import_module(
-        f"scrapeguard.cli.{arguments.command.replace('-', '_')}"
-    ).run
+    run = _runner(arguments.command)
     try:
         return run(arguments)
     except BrokenPipeError:
@@ -225,6 +268,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FOUND_PROBLEMS
     except KeyboardInterrupt:
         return 130
+
+
+def _runner(command: str) -> Callable[[argparse.Namespace], int]:
+    """What runs a command; where an extra is missing that it needs, what says so."""
+    try:
+        run: Callable[[argparse.Namespace], int] = import_module(f"scrapeguard.cli.{command.replace('-', '_')}").run
+    except ModuleNotFoundError as error:
+        if "pip install" not in str(error):
+            raise
+        print(f"scrapeguard: {error}", file=sys.stderr)
+        return lambda _: BAD_USAGE
+    return run
 
 
 def _parser() -> argparse.ArgumentParser:

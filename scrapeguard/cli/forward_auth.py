@@ -14,6 +14,7 @@ from scrapeguard.cli import BAD_USAGE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import count, load_or_report
 from scrapeguard.cli.output import fail, print_json
 from scrapeguard.cli.serving import listen, place_of, serve
+from scrapeguard.cli.sharing import store_of_workers
 from scrapeguard.core.address import NETWORK_WORDS, parse_address
 from scrapeguard.core.policy import Policy
 
@@ -24,7 +25,11 @@ _HERE = "127.0.0.1"
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve decisions until interrupted; read the rules anew at SIGHUP."""
-    rules = _Rules(arguments)
+    with store_of_workers(arguments.workers) as store:
+        return _run(arguments, _Rules(arguments, store))
+
+
+def _run(arguments: argparse.Namespace, rules: _Rules) -> int:
     policy = rules.read()
     if policy is None:
         return FOUND_PROBLEMS
@@ -44,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 class _Rules:
     """The rules as they are read anew, and what stays as it is."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, store: str | None) -> None:
+        self._store = store
         self._file = arguments.rules
         self._on_socket = arguments.listen.startswith("unix:")
         # Drawn before the workers are: what one of them decides another may have to answer.
@@ -56,6 +62,8 @@ class _Rules:
         policy = load_or_report(self._file)
         if policy is None:
             return None
+        if self._store is not None and policy.store == "memory":
+            policy.store = self._store
         self.names_nobody = not policy.proxies
         try:
             return asked_by_proxies(policy, also=_LOOPBACK if self._on_socket else ())

@@ -11,9 +11,9 @@ from scrapeguard.core.decision import Action
 _refuse = RESPONDERS[Action.BLOCK]
 
 
-def _answer(decision, request, pages, reference, announced):
+def _answer(decision, request, pages, reference, announced, way):
     if not request.path.startswith("/trap/"):
-        return _refuse(decision, request, pages, reference, announced)
+        return _refuse(decision, request, pages, reference, announced, way)
     return Response(200, [(b"content-type", b"text/plain"), (b"content-length", b"5")], b"decoy")
 
 

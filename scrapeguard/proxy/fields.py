@@ -1,0 +1,178 @@
+"""Which header fields pass, in both directions, and which requests could be read in two ways.
+
+Rules of this file:
+
+- What is for one connection alone ends here (RFC 9110 §7.6.1), and so does what a `Connection` field names; but no
+  client takes away by it what frames a message or says which site is asked for.
+- Nobody outside can write a field that is ours to write. CGI and WSGI make one name of `X_Y` and `X-Y`, so both count.
+- A request whose length or host could be read in two ways is refused, not repaired (RFC 9112 §3.2, §6.3).
+- All other fields pass as they are, in their order, duplicates kept.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from scrapeguard.errors import RequestError
+from scrapeguard.proxy.types import Fields, RawFields
+
+HOP_BY_HOP = frozenset(
+    b"connection proxy-connection keep-alive te trailer transfer-encoding upgrade http2-settings".split()
+)
+"""The fields of one connection: RFC 9110 §7.6.1, RFC 7540 §3.2.1, and `Proxy-Connection`, which no standard knows."""
+
+FORWARDING = frozenset(
+    b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-server "
+    b"x-forwarded-prefix x-forwarded-ssl x-forwarded-scheme x-forwarded-by x-real-ip x-client-ip x-cluster-client-ip "
+    b"cf-connecting-ip true-client-ip fastly-client-ip".split()
+)
+"""What proxies say of the client; from anybody else it does not pass."""
+
+_TOLD = FORWARDING | {b"via"}
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+# Whether the body is awaited is settled between the client and us: it is asked for when the upstream takes it.
+_READ_HERE = HOP_BY_HOP | FORWARDING | _FRAMING | {b"host", b"via", b"expect"}
+_OURS = b"x-scrapeguard-"
+_NEVER_NAMED = frozenset({"host", "content-length", "via"})
+_MOST_NAMES = 1024
+_LONGEST_NAME = 64
+
+_HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAMES = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z, -]*")
+_CONTROL = re.compile(rb"[\x00\r\n]")
+
+
+class RequestHead(NamedTuple):
+    """The fields of a request, read.
+
+    `fields` are those that pass as they are; `host` is None where there is none; `length` is that of the body, None
+    where it is chunked or absent; `told` are the fields in `FORWARDING`, and `via`, by name, lines joined by commas.
+    """
+
+    fields: Fields
+    host: str | None
+    length: int | None
+    chunked: bool
+    told: dict[str, str]
+
+
+class Names(dict[bytes, str]):
+    """Names of fields that pass, as text; empty for those that do not, or are read here.
+
+    Remembers a thousand, of which none is long: strangers choose them.
+    """
+
+    def __missing__(self, name: bytes) -> str:
+        text = _passing(name)
+        if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
+            self[name] = text
+        return text
+
+
+def _passing(name: bytes) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise RequestError("a field name is no token")
+    plain = name.replace(b"_", b"-")
+    return "" if plain in _READ_HERE or plain.startswith(_OURS) else name.decode("ascii")
+
+
+def read_head(headers: RawFields, names: Names, version: str = "1.1") -> RequestHead:
+    """The fields of a request.
+
+    Args:
+        headers: as the server gave them, names in lower case.
+        names: remembers which pass.
+        version: of HTTP, as the client spoke it.
+
+    Raises:
+        RequestError: the length of the body or the host could be read in two ways.
+    """
+    fields: Fields = []
+    here: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if text := names[name]:
+            try:
+                fields.append((text, value.decode()))
+            except UnicodeDecodeError:
+                fields.append((text, value.decode("latin-1")))
+        elif name in here:
+            here[name] = _joined(name, here[name], value)
+        else:
+            here[name] = value
+    if b"connection" in here:
+        fields = _unnamed(fields, here[b"connection"])
+    length, chunked = _framing(here, version) if here.keys() & _FRAMING else (None, False)
+    host = here.get(b"host")
+    if host is not None and not _HOST.fullmatch(host):
+        raise RequestError("the Host field is no host")
+    told = {name.decode(): as_text(value) for name, value in here.items() if name in _TOLD}
+    return RequestHead(fields, None if host is None else host.decode("ascii"), length, chunked, told)
+
+
+def as_text(value: bytes) -> str:
+    """A value as text that becomes the same octets again as UTF-8; what is no UTF-8 is read as Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _joined(name: bytes, before: bytes, value: bytes) -> bytes:
+    """Two lines of one field as one (RFC 9110 §5.3)."""
+    if name == b"host":
+        raise RequestError("more than one Host field")
+    if name == b"content-length" and before == value:
+        return before
+    return before + b", " + value
+
+
+def _framing(here: dict[bytes, bytes], version: str) -> tuple[int | None, bool]:
+    """The length of the body, and whether it is chunked instead (RFC 9112 §6)."""
+    length, coding = here.get(b"content-length"), here.get(b"transfer-encoding")
+    if length is not None and not _LENGTH.fullmatch(length):
+        raise RequestError("Content-Length is not one number")
+    if coding is None:
+        return None if length is None else int(length), False
+    if coding.lower() != b"chunked":
+        raise RequestError("a Transfer-Encoding other than chunked")
+    if length is not None:
+        raise RequestError("both Content-Length and Transfer-Encoding")
+    if version == "1.0":
+        raise RequestError("Transfer-Encoding in HTTP/1.0")
+    return None, True
+
+
+def _unnamed(fields: Fields, connection: bytes) -> Fields:
+    """The fields without those that a Connection field names."""
+    if not _NAMES.fullmatch(connection.replace(b"\t", b" ")):
+        raise RequestError("the Connection field is no list of names")
+    named = {name.strip() for name in connection.decode("ascii").lower().split(",")} - _NEVER_NAMED
+    return [field for field in fields if field[0] not in named]
+
+
+def response_fields(raw: RawFields, *, bodiless: bool) -> list[tuple[bytes, bytes]] | None:
+    """The fields of a response that pass, names in lower case; None where one of them is malformed.
+
+    Args:
+        raw: as the upstream sent them.
+        bodiless: whether the status has no body (204, 304): its length is then dropped, as servers would wait for it.
+    """
+    fields = [(name.lower(), value) for name, value in raw]
+    here = {name: value for name, value in fields if name in HOP_BY_HOP}
+    dropped = HOP_BY_HOP
+    if b"connection" in here:
+        lines = b",".join(value for name, value in fields if name == b"connection")
+        dropped = dropped | ({token.strip().lower() for token in lines.split(b",")} - {b"content-length"})
+    if bodiless or b"transfer-encoding" in here:
+        dropped = dropped | {b"content-length"}
+    kept = [field for field in fields if field[0] not in dropped] if here or bodiless else fields
+    return None if _is_malformed(kept) else kept
+
+
+def _is_malformed(fields: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a field could end a line of its own accord: clients' parsers of responses are lenient."""
+    names, values = zip(*fields, strict=True) if fields else ((), ())
+    return _CONTROL.search(b"".join(values)) is not None or not _TOKEN.fullmatch(b"".join(names) or b"-")

@@ -1,0 +1,108 @@
+"""What the proxy says of the client: X-Forwarded-*, Forwarded (RFC 7239) and Via (RFC 9110 §7.6.3).
+
+Rules of this file:
+
+- What a trusted proxy said is kept and added to. What anybody else said of a client is not passed on: the upstream
+  trusts us, and would believe it.
+- Where the server already put the client's address in place of the peer's, the chain is not known: it is replaced.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scrapeguard.core.address import parse_address
+from scrapeguard.core.forwarded import ForwardedField, Proxies
+from scrapeguard.errors import RequestError
+from scrapeguard.proxy.fields import RequestHead
+from scrapeguard.proxy.types import Fields, Scope
+
+PSEUDONYM = "scrapeguard"
+MOST_ROUNDS = 8
+"""A request that came through so many of us runs in a circle."""
+
+_MOST_PEERS = 1024
+_WRITTEN = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via"})
+
+
+class LoopError(RequestError):
+    """An upstream that leads back to this proxy (RFC 5842 §7.2)."""
+
+    status = 508
+
+
+class Hop(NamedTuple):
+    """This hop: the peer's address (None on a Unix socket), whether its word is taken, and how it came."""
+
+    peer: str | None
+    trusted: bool
+    scheme: str
+    version: str
+
+
+class Trust(dict[str, bool]):
+    """Whether the word of a peer is taken, by its address. Remembers a thousand.
+
+    Args:
+        proxies: whose word is.
+    """
+
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
+
+    def __missing__(self, peer: str) -> bool:
+        trusted = bool(self._proxies.networks) and self._proxies.trusts(parse_address(peer))
+        if len(self) < _MOST_PEERS:
+            self[peer] = trusted
+        return trusted
+
+
+def this_hop(scope: Scope, trust: Trust) -> Hop:
+    """The hop from the peer of a scope to us."""
+    client = scope.get("client")
+    peer = client[0] if client else None
+    # A server that resolves addresses itself leaves port 0 behind: that is no socket, and nobody's word is taken.
+    trusted = trust[client[0]] if client and client[1] else False
+    scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
+    return Hop(peer, trusted, scheme, scope.get("http_version", "1.1"))
+
+
+def forwarding_fields(head: RequestHead, hop: Hop, field: ForwardedField) -> Fields:
+    """The fields to add to a request.
+
+    Args:
+        head: as it came.
+        hop: between the client, or its proxy, and us.
+        field: the one that the owner's proxies write: where it is Forwarded, we write that too.
+
+    Raises:
+        LoopError: the request came through us too often.
+    """
+    told = head.told if hop.trusted else {}
+    fields = [(name, value) for name, value in told.items() if name not in _WRITTEN]
+    if chain := _chain(told.get("x-forwarded-for"), hop.peer):
+        fields.append(("x-forwarded-for", chain))
+    fields.append(("x-forwarded-proto", told.get("x-forwarded-proto") or hop.scheme))
+    if host := told.get("x-forwarded-host") or head.host:
+        fields.append(("x-forwarded-host", host))
+    if field is ForwardedField.FORWARDED or "forwarded" in told:
+        fields.append(("forwarded", _chain(told.get("forwarded"), _element(hop, head.host))))
+    fields.append(("via", _via(head.told.get("via"), hop)))
+    return fields
+
+
+def _chain(before: str | None, last: str | None) -> str:
+    return ", ".join(filter(None, (before, last)))
+
+
+def _element(hop: Hop, host: str | None) -> str:
+    """This hop as an element of Forwarded (RFC 7239 §4)."""
+    address = parse_address(hop.peer)
+    node = "unknown" if address is None else f'"[{address}]"' if address.version == 6 else str(address)
+    return f"for={node};proto={hop.scheme}" + (f';host="{host}"' if host else "")
+
+
+def _via(before: str | None, hop: Hop) -> str:
+    if before is not None and before.count(PSEUDONYM) >= MOST_ROUNDS:
+        raise LoopError("the upstream leads back to this proxy")
+    return _chain(before, f"{hop.version} {PSEUDONYM}")

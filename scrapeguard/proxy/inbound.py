@@ -1,0 +1,92 @@
+"""What an ASGI scope asks of an upstream: target, fields and whose site it is."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import quote
+
+from scrapeguard.core.forwarded import Proxies
+from scrapeguard.errors import RequestError
+from scrapeguard.proxy.fields import Names, RequestHead, as_text, read_head
+from scrapeguard.proxy.forwarding import Trust, forwarding_fields, this_hop
+from scrapeguard.proxy.types import Fields, Scope
+from scrapeguard.proxy.upstream import Upstream, Upstreams
+
+# Neither space nor control, and no `#`: a target has no fragment (RFC 9112 §3.2), and who finds one may cut there.
+_TARGET = re.compile(rb"/[!\"$-~\x80-\xff]*")
+_VERSIONS = frozenset({"1.0", "1.1", "2", "3"})
+_METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
+
+
+class MisdirectedError(RequestError):
+    """A host that is no site of ours (RFC 9110 §15.5.20)."""
+
+    status = 421
+
+
+class Inbound(NamedTuple):
+    """A request that may be relayed; `fields` are all but Host and those that frame the body."""
+
+    upstream: Upstream
+    method: str
+    target: str
+    host: str
+    head: RequestHead
+    fields: Fields
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the client sends a body."""
+        return self.head.chunked or bool(self.head.length)
+
+
+class Reader:
+    """Reads scopes.
+
+    Args:
+        upstreams: whose site a host is.
+        proxies: whose word about a client is taken.
+    """
+
+    def __init__(self, upstreams: Upstreams, proxies: Proxies) -> None:
+        self._upstreams = upstreams
+        self._trust = Trust(proxies)
+        self._field = proxies.field
+        self._names = Names()
+
+    def read(self, scope: Scope) -> Inbound:
+        """What is asked.
+
+        Raises:
+            RequestError: it could be read in two ways, is for no site of ours, or runs in a circle.
+        """
+        method = scope.get("method", "GET")
+        if not _METHOD.fullmatch(method) or method == "CONNECT":
+            raise RequestError("the method is none that is relayed")
+        target = _target(scope, method)
+        hop = this_hop(scope, self._trust)
+        if hop.version not in _VERSIONS:
+            raise RequestError("a version of HTTP that nobody speaks")
+        head = read_head(scope["headers"], self._names, hop.version)
+        upstream = self._upstreams.of(head.host or "")
+        if upstream is None:
+            raise MisdirectedError("there is no such site here")
+        fields = head.fields
+        fields += forwarding_fields(head, hop, self._field)
+        return Inbound(upstream, method, target, head.host or upstream.authority, head, fields)
+
+
+def _target(scope: Scope, method: str) -> str:
+    """The request target as it came: path, and query after a question mark.
+
+    ASGI does not tell `/page?` from `/page`.
+    """
+    raw: bytes = scope.get("raw_path") or quote(scope["path"], safe="/%:@!$&'()*+,;=~-._").encode()
+    if b"?" in raw:
+        raw = raw.partition(b"?")[0]
+    query: bytes = scope["query_string"]
+    target = b"%b?%b" % (raw, query) if query else raw
+    if not _TARGET.fullmatch(target) and not (target == b"*" and method == "OPTIONS"):
+        raise RequestError("the request target is not a path")
+    return as_text(target)

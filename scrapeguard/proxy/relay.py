@@ -1,0 +1,231 @@
+"""The relay: an ASGI app that hands every request to an upstream, and its answer back."""
+
+from __future__ import annotations
+
+import asyncio
+from ssl import SSLContext, create_default_context
+from typing import NamedTuple, NoReturn
+
+import aiohttp
+
+from scrapeguard.core.forwarded import Proxies
+from scrapeguard.errors import RequestError
+from scrapeguard.proxy.answers import Answer, answer_of, deny_websocket, send_answer
+from scrapeguard.proxy.body import AnswerBody, BrokenAnswerError
+from scrapeguard.proxy.client import Client, Slots, UpstreamError, UpstreamTimeoutError
+from scrapeguard.proxy.exchange import Ended, Exchange, Limits, Phase
+from scrapeguard.proxy.fields import response_fields
+from scrapeguard.proxy.inbound import Inbound, Reader
+from scrapeguard.proxy.trouble import Troubles
+from scrapeguard.proxy.types import Fields, Receive, Scope, Send
+from scrapeguard.proxy.upstream import Upstream, Upstreams
+from scrapeguard.proxy.websocket import relay_websocket
+
+_BODILESS = frozenset({204, 304})
+
+
+class Ceilings(NamedTuple):
+    """How much may be open at once in one process.
+
+    `exchanges` are requests under way, each with a connection to an upstream; `patience` the seconds that a further one
+    waits for its turn, before it gets 503; `websockets` are open WebSockets; `message` the octets of one message.
+    """
+
+    exchanges: int = 4096
+    patience: float = 2.0
+    websockets: int = 4096
+    message: int = 16 << 20
+
+
+class Relay:
+    """Relays HTTP and WebSocket to upstreams: `ScrapeGuard(Relay(Upstreams(Upstream.of("http://127.0.0.1:3000"))))`.
+
+    Args:
+        upstreams: whose site a host is.
+        proxies: whose word about a client is taken and passed on; by default nobody's.
+        limits: how long each party may be silent.
+        ceilings: how much may be open at once.
+        client: asks the upstreams; shared by relays that follow each other, so that connections outlive them. By
+            default one of its own, closed when the server shuts down.
+        tls: how https upstreams are verified; None for the authorities of the machine.
+    """
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        *,
+        proxies: Proxies | None = None,
+        limits: Limits | None = None,
+        ceilings: Ceilings | None = None,
+        client: Client | None = None,
+        tls: SSLContext | None = None,
+    ) -> None:
+        self._reader = Reader(upstreams, proxies or Proxies())
+        self._limits = limits or Limits()
+        self._ceilings = ceilings or Ceilings()
+        self._owns_client = client is None
+        self._client = client or Client(tls=tls)
+        self._tls = tls
+        self._slots = Slots(self._ceilings.exchanges, self._ceilings.patience)
+        self._websockets = Slots(self._ceilings.websockets, self._ceilings.patience)
+        self._troubles = Troubles()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection as ASGI asks.
+
+        Raises:
+            BrokenAnswerError: the upstream failed when the client had a part of its answer already.
+        """
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            raise NotImplementedError(f"ASGI scope {scope['type']!r}")
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            inbound = self._reader.read(scope)
+        except RequestError as error:
+            await send_answer(answer_of(error.status, close=True), scope, send)
+            return
+        try:
+            await self._slots.take()
+        except UpstreamError as error:
+            await send_answer(self._failed(inbound, error), scope, send)
+            return
+        try:
+            answer = await self._exchange(inbound, receive, send)
+        finally:
+            self._slots.give_back()
+        if answer is not None:
+            await send_answer(answer, scope, send)
+
+    async def _exchange(self, inbound: Inbound, receive: Receive, send: Send) -> Answer | None:
+        """Relay one request; what to answer in the upstream's stead, or None where all is said."""
+        exchange = Exchange(receive, self._limits, has_body=inbound.has_body)
+        response: aiohttp.ClientResponse | None = None
+        exchange.begin()
+        try:
+            response = await self._client.ask(
+                inbound.upstream,
+                inbound.method,
+                inbound.target,
+                _framed(inbound),
+                exchange if inbound.has_body else None,
+            )
+            exchange.answered()
+            await self._relay_answer(inbound, response, exchange, send)
+        except asyncio.CancelledError:
+            if not exchange.takes_back():
+                raise
+            return self._ended(inbound, exchange, begun=response is not None)
+        except UpstreamError as error:
+            return self._failed(inbound, error)
+        finally:
+            exchange.end()
+            if response is not None:
+                response.close()
+        return None
+
+    async def _relay_answer(
+        self, inbound: Inbound, response: aiohttp.ClientResponse, exchange: Exchange, send: Send
+    ) -> None:
+        """Hand the answer on, part by part, as the client takes it.
+
+        Raises:
+            UpstreamError: it cannot be understood; nothing was sent yet.
+            BrokenAnswerError: it ended in the middle.
+        """
+        status = response.status
+        fields = response_fields(response.raw_headers, bodiless=status in _BODILESS)
+        if fields is None or status < 200:
+            raise UpstreamError(f"status {status}" if fields else "a malformed header field")
+        exchange.enter(Phase.DOWNLOAD)
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        body = AnswerBody(response)
+        more = inbound.method != "HEAD" and status not in _BODILESS
+        try:
+            if not more:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            while more:
+                exchange.enter(Phase.BODY)
+                part, more = await body.part()
+                if part or not more:
+                    exchange.enter(Phase.DOWNLOAD)
+                    await send({"type": "http.response.body", "body": part, "more_body": more})
+        except BrokenAnswerError as error:
+            self._break(inbound, str(error))
+        finally:
+            body.close()
+        self._troubles.none(inbound.upstream)
+
+    def _ended(self, inbound: Inbound, exchange: Exchange, *, begun: bool) -> Answer | None:
+        """What to answer where an exchange was ended early."""
+        if exchange.ended is Ended.GONE:
+            return None
+        if begun:
+            self._break(inbound, exchange.phase.value)
+        if exchange.phase is Phase.UPLOAD:
+            return answer_of(408, close=True)
+        return self._failed(inbound, UpstreamTimeoutError(exchange.phase.value))
+
+    def _failed(self, inbound: Inbound, error: UpstreamError) -> Answer:
+        self._troubles.note(inbound.upstream, error)
+        # Of a body that is not read to its end, the rest still comes on this connection.
+        return answer_of(error.status, close=inbound.has_body)
+
+    def _break(self, inbound: Inbound, reason: str) -> NoReturn:
+        raise BrokenAnswerError(f"{inbound.upstream}: {reason}") from None
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            inbound = self._reader.read(scope)
+            await self._websockets.take()
+        except RequestError as error:
+            await deny_websocket(answer_of(error.status), scope, send)
+            return
+        except UpstreamError as error:
+            await deny_websocket(answer_of(error.status), scope, send)
+            return
+        try:
+            await relay_websocket(
+                inbound,
+                scope,
+                receive,
+                send,
+                limits=self._limits,
+                most=self._ceilings.message,
+                tls=self._verification_of(inbound.upstream),
+            )
+        except UpstreamError as error:
+            await deny_websocket(self._failed(inbound, error), scope, send)
+        finally:
+            self._websockets.give_back()
+
+    def _verification_of(self, upstream: Upstream) -> SSLContext | None:
+        """How an upstream is verified; the authorities of the machine are read once, and where they are needed."""
+        if upstream.scheme != "https":
+            return None
+        self._tls = self._tls or create_default_context()
+        return self._tls
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._owns_client:
+            await self._client.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _framed(inbound: Inbound) -> Fields:
+    """All fields of the request to the upstream. What is chunked, the client frames anew."""
+    head = inbound.head
+    fields = [("host", inbound.host), *inbound.fields]
+    if head.length is not None:
+        fields.append(("content-length", str(head.length)))
+    return fields
