@@ -153,23 +153,23 @@ class Announcements:
             Whether the body is worth a look too: a page that may link to styles.
         """
         behaviour = self._guard.behaviour
-        history = None if behaviour is None else behaviour.history
-        if history is None or not history.is_curious(request.host):
+        styles = None if behaviour is None else behaviour.history.styles
+        if styles is None or not styles.are_curious(request.host):
             voice.curious = False
             return False
         media_type = headers.get(b"content-type", b"")
-        if history.is_style(media_type):
-            history.served(request.host, self._guard.monotonic())
+        if styles.are(media_type):
+            styles.served(request.host, self._guard.monotonic())
             return False
         is_page = media_type.startswith(b"text/html") and b"content-encoding" not in headers
-        return is_page and history.looks_for_links(request.host)
+        return is_page and styles.look_for_links(request.host)
 
     def look_through(self, request: Request, part: bytes) -> None:
         """Take notice of whether a page links to styles or scripts of its own site."""
         behaviour = self._guard.behaviour
         if behaviour is not None:
             found = links_to_styles(part[:_MAX_LOOKED_THROUGH], request.host)
-            behaviour.history.looked(request.host, found=found, now=self._guard.monotonic())
+            behaviour.history.styles.looked(request.host, found=found, now=self._guard.monotonic())
 
     def missed(self, request: Request, decision: Decision) -> None:
         """Take notice of a page that is not there."""

@@ -8,19 +8,20 @@ load them. What was long ago is forgotten.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
-from typing import NamedTuple
 from zlib import crc32
 
-from scrapeguard.core.clients import MAX_ADDRESS, MOST_TYPED, ClientKey, Conduct, network_key
-from scrapeguard.core.groups import MARKS, Group, marks_of
+from scrapeguard.core.acts import Act, What
+from scrapeguard.core.clients import MAX_ADDRESS, ClientKey, Conduct, network_key
+from scrapeguard.core.groups import MARKS, Group
+from scrapeguard.core.oddity import odd
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Request
 from scrapeguard.core.signals import Evidence
+from scrapeguard.core.styles import Styles, Tell
 
 MAX_CLIENTS = 20_000
-"""Clients in mind, in each of two generations (see `Recent`); each takes some 900 octets, 36 MB in all."""
+"""Clients in mind, in each of two generations (see `Recent`); each takes some 1,300 octets, 52 MB in all."""
 MAX_GROUPS = 4096
 """Groups in mind, in each of two generations; each takes some 300 octets, 3 MB in all."""
 WINDOW = 3600.0
@@ -28,72 +29,15 @@ WINDOW = 3600.0
 IDLE = 1800.0
 """Seconds after which a client that did nothing is a new one."""
 
-_PAGES_WITHOUT_STYLES = 3
-_PAGES_OF_ONE_WHO_RETURNS = 12
-_TIME_FOR_STYLES = 3.0
-_PAGES_AT_ONCE = 14
-_NOTHING_BUT_PAGES = 8
-_PAGES_TYPED = 5
-_PAGES_A_MINUTE = 60
-_PAGES_AN_HOUR = 100
-_WHOLE_SITE = 200
-_MARKS_OF_AN_HOUR = marks_of(_PAGES_AN_HOUR)
-_MARKS_OF_WHOLE_SITE = marks_of(_WHOLE_SITE)
-_STEADY_PAGES = 12
-_STEADY_DIFFERENT = 10
-_STEADY_VARIATION = 0.01  # the square of the coefficient of variation of the pauses: a tenth of the pause
-_STEADY_PAUSE = 0.25
-_MISSES = 10
-_MAX_SITES = 1024
-_MAX_LOOKS = 50
-_WRONGED = 3
 
 _LEAST_OF_FINGERPRINT = 10
 _LEAST_OF_NETWORK = 8
 _LEAST_OF_ADDRESS = 4
 _LEAST_OF_SITE = 30
 
+_COMMON_NAME = b"Mozilla/"
 _STYLES = (".css", ".js", ".mjs")
-_STYLE_TYPES = (b"text/css", b"text/javascript", b"application/javascript")
 _SURVEYS = ("/robots.txt", "/sitemap.xml", "/sitemap_index.xml", "/sitemap.xml.gz")
-
-_NO_STYLES = Evidence("no-styles", "three pages or more, and no style or script of the site with them")
-_NOTHING_ELSE = Evidence("nothing-but-pages", "eight pages or more, and nothing at all that belongs to them")
-_ALWAYS_TYPED = Evidence("always-typed", "five pages or more in a row, each as if its address had been typed")
-_NEVER_A_LINK = Evidence("never-follows-links", "25 different pages or more in a row, and none of them by a link")
-_FAST = Evidence("many-pages-a-minute", "sixty pages or more within a minute, and no style or script with them")
-_BROAD = Evidence("many-pages-an-hour", "a hundred different pages or more within an hour, and no style or script")
-_WHOLE = Evidence("whole-site", "two hundred different pages or more within an hour")
-_STEADY = Evidence("steady-pace", "a dozen pages or more, with the same pause between any two")
-_MISSED = Evidence("many-misses", "ten pages or more that are not there, half of all it asked for")
-_SURVEYED = Evidence("surveys-site", "opens pages and reads robots.txt or a sitemap, which browsers do not")
-_CROWD = Evidence("many-addresses", "takes pages alone, as many others do that have something in common with it")
-
-
-class What(StrEnum):
-    """What happened, as it is told to other workers."""
-
-    PAGE = "p"
-    PART = "a"
-    STYLE = "s"
-    MISS = "m"
-    RETURN = "r"
-    SURVEY = "v"
-    STYLED_SITE = "w"
-    LINKED_STYLES = "l"
-
-    __hash__ = str.__hash__
-
-
-class Act(NamedTuple):
-    """Something that a client did. `number` is the mark of a page; `fingerprint` stands for what is sent with it."""
-
-    what: What
-    key: ClientKey
-    host: str = ""
-    number: int = 0
-    typed: bool = False
-    fingerprint: int = 0
 
 
 class History:
@@ -110,11 +54,11 @@ class History:
         *,
         size: int = MAX_CLIENTS,
         loads_styles: Callable[[bytes], bool] | None = None,
-        tell: Callable[[Act, float], object] | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._clients: Recent[ClientKey, Conduct] = Recent(size)
         self._groups: Recent[tuple[str, object], Group] = Recent(MAX_GROUPS)
-        self._sites: Recent[str, _Site] = Recent(_MAX_SITES)
+        self.styles = Styles()
         self._loads_styles = loads_styles or _all_do
         self.tell = tell
 
@@ -133,6 +77,9 @@ class History:
         if b"sec-websocket-key" in sent or len(key.address) > MAX_ADDRESS:
             return ()
         conduct = self._conduct(key, now)
+        # Apps, browsers for text and runtimes name themselves, and read in ways of their own.
+        if not conduct.loads and not (request.user_agent or b"").startswith(_COMMON_NAME):
+            return ()
         if not conduct.returning and _comes_back(sent, conduct):
             self._do(Act(What.RETURN, key), conduct, now)
         path = request.path
@@ -141,7 +88,7 @@ class History:
             self._note_part(request, key, conduct, now)
         elif request.method == "GET" and _opens_page(sent):
             self._note_page(request, sent, key, conduct, now)
-            conduct.odd = self._odd(conduct, request.host, now)
+            conduct.odd = odd(conduct, now, has_styles=self.styles.are_at(request.host))
         return conduct.odd
 
     def _note_part(self, request: Request, key: ClientKey, conduct: Conduct, now: float) -> None:
@@ -151,7 +98,7 @@ class History:
         elif request.path.endswith(_STYLES):
             if not conduct.styles:
                 self._do(Act(What.STYLE, key), conduct, now)
-                conduct.odd = self._odd(conduct, request.host, now)
+                conduct.odd = odd(conduct, now, has_styles=self.styles.are_at(request.host))
         elif not conduct.parts:
             self._do(Act(What.PART, key), conduct, now)
 
@@ -175,10 +122,8 @@ class History:
 
     def heard(self, act: Act, now: float) -> None:
         """Remember what a client did at another worker, at that time."""
-        if act.what is What.STYLED_SITE:
-            self._site(act.host).serves = True
-        elif act.what is What.LINKED_STYLES:
-            self._site(act.host).links = True
+        if act.what in (What.STYLED_SITE, What.LINKED_STYLES):
+            self.styles.heard(act)
         else:
             conduct = self._conduct(act.key, now)
             self._apply(act, conduct, now)
@@ -247,44 +192,6 @@ class History:
             self._clients.put(key, fresh)
         return fresh
 
-    def _odd(self, client: Conduct, host: str, now: float) -> tuple[Evidence, ...]:
-        found = []
-        if client.typed >= _PAGES_TYPED:
-            found.append(_ALWAYS_TYPED)
-            if len(client.typed_seen) >= MOST_TYPED:
-                found.append(_NEVER_A_LINK)
-        if client.pages >= _STEADY_PAGES and _is_steady(client):
-            found.append(_STEADY)
-        if client.marks >= _MARKS_OF_WHOLE_SITE:
-            found.append(_WHOLE)
-        if client.misses >= _MISSES and client.misses * 2 >= client.pages:
-            found.append(_MISSED)
-        if client.surveys:
-            found.append(_SURVEYED)
-        # Who fetches styles reads as much as it likes; a browser for text fetches none.
-        if client.styles or not client.loads or not self._has_styles(host):
-            return tuple(found)
-        return (*found, *self._bare(client, now))
-
-    def _bare(self, client: Conduct, now: float) -> list[Evidence]:
-        """What is odd about a client that took nothing but pages, on a site that has more."""
-        found = []
-        # Who has been here before may have the styles in its cache.
-        least = _PAGES_OF_ONE_WHO_RETURNS if client.returning else _PAGES_WITHOUT_STYLES
-        # Who restores a session opens many pages before the first style is asked for.
-        settled = now - client.begun >= _TIME_FOR_STYLES or client.pages > _PAGES_AT_ONCE
-        if client.pages >= least and settled:
-            found.append(_NO_STYLES)
-            if client.pages >= _NOTHING_BUT_PAGES and not client.parts:
-                found.append(_NOTHING_ELSE)
-            if client.pages_this_minute >= _PAGES_A_MINUTE:
-                found.append(_FAST)
-            if client.marks >= _MARKS_OF_AN_HOUR:
-                found.append(_BROAD)
-        if any(group.suspect for group in client.groups):
-            found.append(_CROWD)
-        return found
-
     def missed(self, key: ClientKey, now: float) -> None:
         """A client was told that there is no such page."""
         conduct = self._clients.get(key)
@@ -294,9 +201,8 @@ class History:
     def passed(self, key: ClientKey, host: str, now: float) -> None:
         """A client has fetched a style that was made for it alone, on that host."""
         conduct = self._conduct(key, now)
-        site = self._sites.get(host)
-        if site is not None and not conduct.styles and not conduct.returning:
-            site.wronged += 1
+        if not conduct.styles and not conduct.returning:
+            self.styles.wronged(host)
         self._do(Act(What.STYLE, key), conduct, now)
 
     def begins_anew(self, key: ClientKey, now: float) -> None:
@@ -304,64 +210,6 @@ class History:
         fresh = Conduct(now, loads=self._loads_styles(key.user_agent or b""))
         fresh.returning = True
         self._clients.put(key, fresh)
-
-    def is_curious(self, host: str) -> bool:
-        """Whether the site of this host has not answered with a style yet."""
-        site = self._sites.get(host)
-        return len(host) <= MAX_HOST and (site is None or not site.serves)
-
-    def looks_for_links(self, host: str) -> bool:
-        """Whether it is worth a look which styles a page of this host links to."""
-        site = self._sites.get(host)
-        return site is None or not (site.links or site.serves or site.looks >= _MAX_LOOKS)
-
-    @staticmethod
-    def is_style(media_type: bytes) -> bool:
-        """Whether an answer of this kind is a style or script."""
-        return media_type.startswith(_STYLE_TYPES)
-
-    def served(self, host: str, now: float = 0.0) -> None:
-        """The site itself has answered with a style or script: who takes none now could have had some."""
-        site = self._site(host)
-        if not site.serves:
-            site.serves = True
-            if self.tell is not None:
-                self.tell(Act(What.STYLED_SITE, NOBODY, host), now)
-
-    def looked(self, host: str, *, found: bool, now: float = 0.0) -> None:
-        """A page of the site was looked through for links to styles and scripts of its own."""
-        site = self._site(host)
-        site.looks += 1
-        if found and not site.links:
-            site.links = True
-            if self.tell is not None:
-                self.tell(Act(What.LINKED_STYLES, NOBODY, host), now)
-
-    def _site(self, host: str) -> _Site:
-        site = self._sites.get(host)
-        if site is None:
-            site = _Site()
-            self._sites.put(host, site)
-        return site
-
-    def _has_styles(self, host: str) -> bool:
-        """Whether who opens pages could have fetched styles here.
-
-        The site has served some, or its pages link to some. These may be served by somebody else who stands in front;
-        so as soon as browsers that took none turn out to load what is made for them, links prove nothing any more.
-        """
-        site = self._sites.get(host)
-        return site is not None and (site.serves or (site.links and site.wronged < _WRONGED))
-
-
-class _Site:
-    """What is known of the styles of a site."""
-
-    __slots__ = ("links", "looks", "serves", "wronged")
-
-    def __init__(self) -> None:
-        self.serves = self.links = False
-        self.looks = self.wronged = 0
 
 
 def _opens_page(sent: Mapping[bytes, bytes]) -> bool:
@@ -377,10 +225,6 @@ def _opens_page(sent: Mapping[bytes, bytes]) -> bool:
 
 def _all_do(_: bytes) -> bool:
     return True
-
-
-NOBODY = ClientKey("", None, None)
-"""Stands where an act is no client's."""
 
 
 def _comes_back(sent: Mapping[bytes, bytes], conduct: Conduct) -> bool:
@@ -402,12 +246,3 @@ def _fingerprint(sent: Mapping[bytes, bytes]) -> int:
     """What stands for the way in which a client asks: which headers it sends, in which order, and what it accepts."""
     fields = (*sent, sent.get(b"accept", b""), sent.get(b"accept-encoding", b""), sent.get(b"sec-ch-ua", b""))
     return crc32(b"\n".join(fields))
-
-
-def _is_steady(client: Conduct) -> bool:
-    """Whether the pauses between pages are all alike, and not of no length."""
-    number = client.pages - 1
-    mean = client.gaps / number
-    if mean < _STEADY_PAUSE or client.marks < _STEADY_DIFFERENT:
-        return False
-    return client.gaps_squared / number - mean * mean <= _STEADY_VARIATION * mean * mean

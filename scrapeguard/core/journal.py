@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from scrapeguard.core.acts import Act, What
 from scrapeguard.core.clients import MAX_KEY, TAG_SIZE, ClientKey, address_key
 from scrapeguard.core.groups import MARKS
-from scrapeguard.core.history import Act, History, What
+from scrapeguard.core.history import History
 from scrapeguard.core.ledger import Deed, Entry, Ledger
 from scrapeguard.core.rates import Rates
 from scrapeguard.core.request import MAX_HOST
@@ -49,7 +50,7 @@ class Journal:
         """Acts that nobody was told of, since too many waited."""
         self.unreadable = 0
         """Parts of batches in which nothing could be read."""
-        history.tell = self._tell
+        history.tell = history.styles.tell = self._tell
         ledger.tell = self._write_down
 
     def _tell(self, act: Act, now: float) -> None:

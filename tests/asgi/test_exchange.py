@@ -3,14 +3,18 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import httpx
 import pytest
+from starlette.responses import PlainTextResponse
 
+from scrapeguard.app import ScrapeGuard
 from scrapeguard.asgi.exchange import ExchangeJob
 from scrapeguard.core.clients import ClientKey
 from scrapeguard.core.history import History
 from scrapeguard.core.journal import Journal
 from scrapeguard.core.ledger import Deed, Ledger
 from scrapeguard.core.rates import Rates
+from scrapeguard.rulefile.load import load_policy
 from scrapeguard.stores.memory import Hub, MemoryStore
 from scrapeguard.stores.port import StoreError
 
@@ -93,3 +97,33 @@ def test_a_store_that_is_lost_is_told_once_and_loses_nothing(workers, caplog):
     assert one.job.failures == 5
     other.round()
     assert other.knows()
+
+
+class Hanging:
+    """A store that never answers."""
+
+    async def exchange(self, body):
+        await asyncio.Event().wait()
+
+    async def shared(self, name, value):
+        await asyncio.Event().wait()
+
+    async def close(self):
+        pass
+
+
+def test_no_request_waits_for_a_store_that_hangs(tmp_path, catalogue, monkeypatch):
+    monkeypatch.setenv("SCRAPEGUARD_SECRET", "a secret of the tests")
+    monkeypatch.setattr("scrapeguard.parts.open_store", lambda text, base: Hanging())
+    (tmp_path / "rules.yaml").write_text("version: 1\nextends: default\nstore: 'sqlite:x.db'\nevents: {log: off}\n")
+    policy = load_policy(tmp_path / "rules.yaml", catalogue=catalogue)
+    guarded = ScrapeGuard(PlainTextResponse("page"), policy)
+
+    async def ask():
+        transport = httpx.ASGITransport(guarded)
+        async with httpx.AsyncClient(transport=transport, base_url="http://h") as client:
+            answers = [await client.get(f"/{number}") for number in range(20)]
+        await guarded._background.stop()
+        return [answer.text for answer in answers]
+
+    assert asyncio.run(ask()) == ["page"] * 20

@@ -20,7 +20,7 @@ class Visit:
         self.client = client
         self.now = 0.0
         if styled:
-            self.history.served("h")
+            self.history.styles.served("h", 0.0)
 
     def get(self, path, after=5.0, headers=TYPED, method="GET", host="h"):
         self.now += after
@@ -105,20 +105,20 @@ def test_on_a_site_without_styles_none_are_missed():
     # Nobody but the site itself can make it a site with styles.
     visit.get("/made-up.css", headers={})
     assert Visit(visit.history, "192.0.2.2", styled=False).read(5, headers=CLICKED) == set()
-    visit.history.served("h")
+    visit.history.styles.served("h", 0.0)
     assert Visit(visit.history, "192.0.2.3", styled=False).read(5, headers=CLICKED) == {"no-styles"}
     assert Visit(visit.history, "192.0.2.4").read(5, headers=CLICKED, host="other") == set()
 
 
 def test_only_what_a_site_answers_tells_that_it_has_styles():
     history = History()
-    assert history.is_curious("h")
-    assert not history.is_curious("x" * 1000)
-    assert history.is_style(b"text/css; charset=utf-8")
-    assert history.is_style(b"text/javascript")
-    assert not history.is_style(b"text/html")
-    history.served("h")
-    assert not history.is_curious("h")
+    assert history.styles.are_curious("h")
+    assert not history.styles.are_curious("x" * 1000)
+    assert history.styles.are(b"text/css; charset=utf-8")
+    assert history.styles.are(b"text/javascript")
+    assert not history.styles.are(b"text/html")
+    history.styles.served("h", 0.0)
+    assert not history.styles.are_curious("h")
 
 
 def test_clicks_in_between_are_how_people_read():
@@ -403,35 +403,35 @@ def test_what_was_done_is_forgotten_once_a_person_shows():
 
 def test_a_site_whose_pages_link_to_styles_has_some():
     visit = Visit(styled=False)
-    assert visit.history.looks_for_links("h")
-    visit.history.looked("h", found=False)
+    assert visit.history.styles.look_for_links("h")
+    visit.history.styles.looked("h", found=False, now=0.0)
     assert visit.read(5, headers=CLICKED) == set()
-    visit.history.looked("h", found=True)
-    assert not visit.history.looks_for_links("h")
-    assert visit.history.is_curious("h")
+    visit.history.styles.looked("h", found=True, now=0.0)
+    assert not visit.history.styles.look_for_links("h")
+    assert visit.history.styles.are_curious("h")
     assert visit.read(1, headers=CLICKED) == {"no-styles"}
 
 
 def test_links_prove_nothing_where_browsers_turn_out_to_get_styles_elsewhere():
     """As behind a server that answers for the styles itself: the first three are asked, and nobody after them."""
     history = History()
-    history.looked("h", found=True)
+    history.styles.looked("h", found=True, now=0.0)
     for number in range(3):
         visit = Visit(history, f"192.0.2.{number}", styled=False)
         assert "no-styles" in visit.read(5, headers=CLICKED)
         asked = Request.of("/", headers=CLICKED, host="h")
         history.passed(ClientKey.of(asked, dict(asked.headers), visit.client), "h", visit.now)
     assert Visit(history, "192.0.2.9", styled=False).read(10, headers=CLICKED) == set()
-    history.served("h")
+    history.styles.served("h", 0.0)
     assert "no-styles" in Visit(history, "192.0.2.10", styled=False).read(10, headers=CLICKED)
 
 
 def test_nobody_looks_at_pages_for_ever():
     history = History()
     for _ in range(50):
-        assert history.looks_for_links("h")
-        history.looked("h", found=False)
-    assert not history.looks_for_links("h")
+        assert history.styles.look_for_links("h")
+        history.styles.looked("h", found=False, now=0.0)
+    assert not history.styles.look_for_links("h")
 
 
 @pytest.mark.parametrize(
@@ -470,3 +470,12 @@ def test_who_is_led_back_to_where_it_was_follows_no_link():
         found |= visit.get(f"/{number}", after=1.0, headers=back)
     assert "never-follows-links" in found
     assert visit.get("/2", headers={**CLICKED, "referer": "https://h/1"}) == set()
+
+
+@pytest.mark.parametrize("agent", ["node", "Lynx/2.9.0", "ReadingApp/3.1 CFNetwork/1490"])
+def test_what_names_itself_reads_in_a_way_of_its_own(agent):
+    """As a program that asks an API for one thing after the other in a runtime that sends part of what browsers do."""
+    history = History(loads_styles=lambda name: b"Chrome/" in name)
+    asked = {"sec-fetch-mode": "cors", "accept": "*/*", "accept-language": "*"}
+    assert Visit(history).read(100, headers={**asked, "user-agent": agent}) == set()
+    assert Visit(history, "192.0.2.2").read(100, headers={**asked, "user-agent": "Mozilla/5.0 (X11)"})

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scrapeguard.core.acts import Act, What
 from scrapeguard.core.clients import ClientKey
 from scrapeguard.core.groups import MARKS
-from scrapeguard.core.history import Act, History, What
+from scrapeguard.core.history import History
 from scrapeguard.core.journal import MAX_BATCH, MAX_WAITING, Journal
 from scrapeguard.core.ledger import FULL, MAX_CLICKS, PASS, Deed, Entry, Ledger, Standing, left
 from scrapeguard.core.rates import Rates
@@ -181,6 +183,7 @@ class Heard:
     def __init__(self):
         self.acts, self.entries, self.counts, self.anew = [], [], [], []
         self.tell = None
+        self.styles = SimpleNamespace(tell=None)
 
     def heard(self, what, now):
         (self.acts if isinstance(what, Act) else self.entries).append((what, now))

@@ -1,0 +1,92 @@
+"""What is odd about the way in which a client reads, by what it did within the hour."""
+
+from __future__ import annotations
+
+from scrapeguard.core.clients import MOST_TYPED, Conduct
+from scrapeguard.core.groups import marks_of
+from scrapeguard.core.signals import Evidence
+
+_PAGES_WITHOUT_STYLES = 3
+_PAGES_OF_ONE_WHO_RETURNS = 12
+_TIME_FOR_STYLES = 3.0
+_PAGES_AT_ONCE = 14
+_NOTHING_BUT_PAGES = 8
+_PAGES_TYPED = 5
+_PAGES_A_MINUTE = 60
+_PAGES_AN_HOUR = 100
+_WHOLE_SITE = 200
+_MARKS_OF_AN_HOUR = marks_of(_PAGES_AN_HOUR)
+_MARKS_OF_WHOLE_SITE = marks_of(_WHOLE_SITE)
+_STEADY_PAGES = 12
+_STEADY_DIFFERENT = 10
+_STEADY_VARIATION = 0.01  # the square of the coefficient of variation of the pauses: a tenth of the pause
+_STEADY_PAUSE = 0.25
+_MISSES = 10
+
+_NO_STYLES = Evidence("no-styles", "three pages or more, and no style or script of the site with them")
+_NOTHING_ELSE = Evidence("nothing-but-pages", "eight pages or more, and nothing at all that belongs to them")
+_ALWAYS_TYPED = Evidence("always-typed", "five pages or more in a row, each as if its address had been typed")
+_NEVER_A_LINK = Evidence("never-follows-links", "25 different pages or more in a row, and none of them by a link")
+_FAST = Evidence("many-pages-a-minute", "sixty pages or more within a minute, and no style or script with them")
+_BROAD = Evidence("many-pages-an-hour", "a hundred different pages or more within an hour, and no style or script")
+_WHOLE = Evidence("whole-site", "two hundred different pages or more within an hour")
+_STEADY = Evidence("steady-pace", "a dozen pages or more, with the same pause between any two")
+_MISSED = Evidence("many-misses", "ten pages or more that are not there, half of all it asked for")
+_SURVEYED = Evidence("surveys-site", "opens pages and reads robots.txt or a sitemap, which browsers do not")
+_CROWD = Evidence("many-addresses", "takes pages alone, as many others do that have something in common with it")
+
+
+def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...]:
+    """What is odd about the way in which a client reads.
+
+    Args:
+        client: what it did.
+        now: seconds that never go back.
+        has_styles: whether it could have fetched styles where it opened its last page.
+    """
+    found = []
+    if client.typed >= _PAGES_TYPED:
+        found.append(_ALWAYS_TYPED)
+        if len(client.typed_seen) >= MOST_TYPED:
+            found.append(_NEVER_A_LINK)
+    if client.pages >= _STEADY_PAGES and _is_steady(client):
+        found.append(_STEADY)
+    if client.marks >= _MARKS_OF_WHOLE_SITE:
+        found.append(_WHOLE)
+    if client.misses >= _MISSES and client.misses * 2 >= client.pages:
+        found.append(_MISSED)
+    if client.surveys:
+        found.append(_SURVEYED)
+    # Who fetches styles reads as much as it likes; a browser for text fetches none.
+    if client.styles or not client.loads or not has_styles:
+        return tuple(found)
+    return (*found, *_bare(client, now))
+
+
+def _bare(client: Conduct, now: float) -> list[Evidence]:
+    """What is odd about a client that took nothing but pages, on a site that has more."""
+    found = []
+    # Who has been here before may have the styles in its cache.
+    least = _PAGES_OF_ONE_WHO_RETURNS if client.returning else _PAGES_WITHOUT_STYLES
+    # Who restores a session opens many pages before the first style is asked for.
+    settled = now - client.begun >= _TIME_FOR_STYLES or client.pages > _PAGES_AT_ONCE
+    if client.pages >= least and settled:
+        found.append(_NO_STYLES)
+        if client.pages >= _NOTHING_BUT_PAGES and not client.parts:
+            found.append(_NOTHING_ELSE)
+        if client.pages_this_minute >= _PAGES_A_MINUTE:
+            found.append(_FAST)
+        if client.marks >= _MARKS_OF_AN_HOUR:
+            found.append(_BROAD)
+    if any(group.suspect for group in client.groups):
+        found.append(_CROWD)
+    return found
+
+
+def _is_steady(client: Conduct) -> bool:
+    """Whether the pauses between pages are all alike, and not of no length."""
+    number = client.pages - 1
+    mean = client.gaps / number
+    if mean < _STEADY_PAUSE or client.marks < _STEADY_DIFFERENT:
+        return False
+    return client.gaps_squared / number - mean * mean <= _STEADY_VARIATION * mean * mean
