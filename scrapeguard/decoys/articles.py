@@ -20,7 +20,7 @@ from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.grammar import DECKS, Compiler, Deck, Form
 from scrapeguard.decoys.layouts import Layout, layouts_of
 from scrapeguard.decoys.lexicon import Lexicon, Plan
-from scrapeguard.decoys.voice import BIG, KEPT_CLAUSES, SMALL, decks_of, own_voice, shared_banks
+from scrapeguard.decoys.voice import BIG, KEPT_CLAUSES, SMALL, SURNAMES, TOWNS, decks_of, own_voice, shared_banks
 from scrapeguard.decoys.worlds import Group, World
 
 HEAD = 160
@@ -29,12 +29,12 @@ BYTES = 1200
 """Bytes of a page; more slots than that start again from the first."""
 
 _FIGURE_NAMES = SMALL + BIG
-_FRESH = Struct(">4H")
+_FRESH = Struct(">15H")
 _FIGURES = Struct(">23H")
 
 _TABLES = 128
-_HOT = 9
-_HOT_SHARE = 124
+_HOT = 6
+_HOT_SHARE = 158
 
 
 class Subject(NamedTuple):
@@ -84,7 +84,8 @@ class Author:
         self._date: str = language.DATE
         self._thousands: str = language.THOUSANDS
         self._months = lexicon.phrases["month"]
-        self._banks = Banks(shared_banks(lexicon, language, draws), language.derived)
+        first_names = {"name": bank_of((*world.women, *world.men), draws)}
+        self._banks = Banks(shared_banks(lexicon, language, draws) | first_names, language.derived)
         compiler = Compiler(self._banks, draws, lexicon.macros, lexicon.synonyms)
         self._decks: tuple[Deck, ...]
         self._pools, self._decks = decks_of(lexicon, compiler, draws)
@@ -95,20 +96,26 @@ class Author:
             [number for number, plan in enumerate(lexicon.plans) if not plan.topics or topic in plan.topics]
             for topic in topics
         )
-        self._topics = self._resolve(lexicon, language, topics, draws)
+        self._language = language
+        self._words = [lexicon.topics[topic] for topic in topics]
+        self._look = lexicon.phrases["look"]
+        self._draws = [draws.child(topic) for topic in topics]
+        self._topics: list[list[Bank] | None] = [None] * len(topics)
         self._tables = tuple(_table(draws) for _ in range(_TABLES))
         self._own = tuple(own_voice(document, draws) for document in corpus.documents) if corpus else ()
 
-    def _resolve(
-        self, lexicon: Lexicon, language: ModuleType, topics: Sequence[str], draws: Draws
-    ) -> tuple[list[Bank], ...]:
-        resolved: list[list[Bank]] = []
-        for topic in topics:
-            words = language.topic_banks({name: draws.jostled(each) for name, each in lexicon.topics[topic].items()})
-            words["a"] = (*draws.some(lexicon.phrases["look"], 0.25), *words["a"])
-            own = {name: bank_of(entries, draws, flat=12.0) for name, entries in words.items()}
-            resolved.append(self._banks.resolved(own, resolved[0] if resolved else ()))
-        return tuple(resolved)
+    def _topic(self, number: int) -> list[Bank]:
+        """The banks of a topic, made when the first page about it is asked for."""
+        known = self._topics[number]
+        if known is None:
+            draws = self._draws[number]
+            words = self._language.topic_banks(
+                {name: draws.jostled(each) for name, each in self._words[number].items()}
+            )
+            words["a"] = (*draws.some(self._look, 0.25), *words["a"])
+            own = {name: bank_of(entries, draws, flat=40.0) for name, entries in words.items()}
+            known = self._topics[number] = self._banks.resolved(own)
+        return known
 
     def subject(self, head: bytes) -> Subject:
         """The subject of the page with these first bytes (HEAD of them)."""
@@ -124,14 +131,18 @@ class Author:
         entities = dict(zip(_FIGURE_NAMES, map(str, figures), strict=True))
         for name in SMALL:
             entities[name] = entities[name][-3:].lstrip("0") or "12"
+        for name, number in zip(SURNAMES, fresh, strict=False):
+            entities[name] = surnames[number % len(surnames)]
+        for name, number in zip(TOWNS, fresh[len(SURNAMES) :], strict=True):
+            entities[name] = towns[number % len(towns)]
         entities.update(self._world.entities(group, head[3]))
+        first = head[14]
         entities.update(
+            f0=self._world.women[first % len(self._world.women)],
+            f1=self._world.men[first % len(self._world.men)],
+            f2=self._world.women[(first + 1) % len(self._world.women)],
             Q=f"{guest.first} {guest.last}",
             Ql=guest.last,
-            s0=surnames[fresh[0] % len(surnames)],
-            s1=surnames[fresh[1] % len(surnames)],
-            t0=towns[fresh[2] % len(towns)],
-            t1=towns[fresh[3] % len(towns)],
             Y=str(year),
             M=self._grouped(20 + before % 1900),
             N=self._grouped(20 + before % 1900 + more),
@@ -157,7 +168,7 @@ class Author:
         return self._filled(form, subject.group.topic, draws[1:].translate(subject.table)) % subject.entities
 
     def _filled(self, form: Form, topic: int, draws: bytes) -> str:
-        banks = self._topics[topic]
+        banks = self._topic(topic)
         return form.text % tuple(map(getitem, map(banks.__getitem__, form.banks), draws))
 
     def write(self, subject: Subject, draws: bytes, glue: Mapping[str, str]) -> str:
@@ -187,7 +198,7 @@ class Author:
         words = draws[at:].translate(subject.table)
         if len(words) < len(numbers):
             words *= 1 + len(numbers) // len(words)
-        banks = self._topics[subject.group.topic]
+        banks = self._topic(subject.group.topic)
         text = "".join(parts) % tuple(map(getitem, map(banks.__getitem__, numbers), words))
         return text % subject.entities
 
@@ -198,7 +209,7 @@ def _kind(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws
 
 
 def _table(draws: Draws) -> bytes:
-    """A table for bytes.translate: two fifths of all bytes become one of nine, the others stay apart."""
+    """A table for bytes.translate: three fifths of all bytes become one of six, the others stay apart."""
     places = draws.shuffled(range(256))
     hot = places[:_HOT]
     first = [hot[min(draws.below(_HOT), draws.below(_HOT))] for _ in range(_HOT_SHARE)]

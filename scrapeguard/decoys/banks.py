@@ -59,48 +59,36 @@ class Banks:
             self._shared[name] = (tuple(alternatives) * 256)[:256]
         return name
 
-    def resolved(self, own: Mapping[str, Bank], before: Sequence[Bank] = ()) -> list[Bank]:
-        """The banks in the order of their numbers, for a topic; those that are the same as `before` are not made twice.
+    def resolved(self, own: Mapping[str, Bank]) -> list[Bank]:
+        """The banks in the order of their numbers, for a topic with words of its own.
 
         Raises:
             KeyError: a clause names a bank that there is not.
         """
-        made: dict[str, Bank] = {}
-        resolved = []
-        for name, number in self._numbers.items():
-            base = self._base(name)
-            shared = base in self._shared and base not in own
-            if shared and number < len(before):
-                resolved.append(before[number])
-            else:
-                resolved.append(self._bank(name, own, made))
-        return resolved
+        own = dict(own)
+        bases = frozenset(own)
+        return [self._bank(name, own if self._base(name) in bases else self._shared) for name in self._numbers]
 
     def _base(self, name: str) -> str:
-        if name in self._shared:
-            return name
-        found = _NAME.fullmatch(name)
+        found = None if name in self._shared else _NAME.fullmatch(name)
         return found[4] if found else name
 
-    def _bank(self, name: str, own: Mapping[str, Bank], made: dict[str, Bank]) -> Bank:
-        if name in own:
-            return own[name]
-        if name in self._shared:
-            return self._shared[name]
-        if name not in made:
-            made[name] = self._changed(name, own, made)
-        return made[name]
+    def _bank(self, name: str, known: dict[str, Bank]) -> Bank:
+        """The bank of a name among those that are known, to which it is added."""
+        if name not in known:
+            known[name] = self._changed(name, known)
+        return known[name]
 
-    def _changed(self, name: str, own: Mapping[str, Bank], made: dict[str, Bank]) -> Bank:
+    def _changed(self, name: str, known: dict[str, Bank]) -> Bank:
         if name.startswith("^"):
-            return _mapped(self._bank(name[1:], own, made), capital)
+            return _mapped(self._bank(name[1:], known), capital)
         if name.startswith("~"):
-            bank = self._bank(name[1:], own, made)
+            bank = self._bank(name[1:], known)
             return (*bank[_TURN:], *bank[:_TURN])
         kind, dot, rest = name.partition(".")
         if not dot:
             raise KeyError(name)
-        return _mapped(self._bank(rest, own, made), partial(self._derive, kind))
+        return _mapped(self._bank(rest, known), partial(self._derive, kind))
 
 
 def _mapped(bank: Bank, change: Callable[[str], str]) -> Bank:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.worlds import World
 
-MAX_FILES = 256
-MAX_BYTES = 256 * 1024
+MAX_FILES = 128
+MAX_BYTES = 128 * 1024
 MAX_SENTENCES = 400
 """Of one file."""
 LEAST_SENTENCES = 12

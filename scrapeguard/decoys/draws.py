@@ -36,6 +36,10 @@ class Draws:
         self._bytes = b""
         self._at = 0
 
+    def child(self, purpose: str) -> Draws:
+        """A stream of its own, whatever else is drawn before or after."""
+        return Draws(self._seed, f"/{purpose}")
+
     def below(self, limit: int) -> int:
         """A number from 0 to below the limit, at most 2^24; the bias of the remainder is under one in 256."""
         if self._at + 4 > len(self._bytes):

@@ -76,9 +76,12 @@ _IRREGULAR = {
     "speed": ("sped", "sped"),
 }
 _PLURALS = {"leaf": "leaves", "loaf": "loaves", "shelf": "shelves", "knife": "knives", "child": "children"}
-_NO_PLURAL = {"binoculars", "pruning gloves", "white gloves", "shears", "secateurs", "tweezers", "scales", "calipers"}
-_NO_PLURAL |= {"dividers", "gaiters", "wader boots", "fish", "crew"}
-_DOUBLED = set("unpin unplug refit transfer format admit label model level signal pedal channel stencil".split())
+_PAIRS = frozenset(
+    "binoculars gloves shears secateurs tweezers scales calipers dividers gaiters boots clippers".split()
+)
+_DOUBLED = set(
+    "unpin unplug refit transfer format admit label model level signal pedal channel stencil cancel dial".split()
+)
 # One syllable that ends in one vowel and one consonant: trim, trimmed.
 _DOUBLING = re.compile(r"[^aeiou]*(?:qu)?[aeiou][bdfgklmnprstvz]")
 _VOWEL_SOUND = re.compile(r"(?:[aeio]|u(?!ni|se|su|to)|hour|honest|heir|8|11\b|18\b|S-)", re.IGNORECASE)
@@ -87,6 +90,8 @@ _CONSONANT_SOUND = re.compile(r"(?:one\b|one-|once|eu)", re.IGNORECASE)
 
 def indefinite(phrase: str) -> str:
     """The phrase with its article: an urn, a one-handed clock."""
+    if phrase.rpartition(" ")[2] in _PAIRS:
+        return f"a pair of {phrase}"
     bare = phrase.lstrip("“")
     vowel = _VOWEL_SOUND.match(bare) and not _CONSONANT_SOUND.match(bare)
     return f"{'an' if vowel else 'a'} {phrase}"
@@ -97,9 +102,9 @@ def plural(noun: str) -> str:
     head, of, rest = noun.partition(" of ")
     if of:
         return f"{plural(head)} of {rest}"
-    if noun in _NO_PLURAL:
-        return noun
     start, space, last = noun.rpartition(" ")
+    if last in _PAIRS:
+        return noun
     if last in _PLURALS:
         return f"{start}{space}{_PLURALS[last]}"
     return f"{start}{space}{_plural_word(last)}"

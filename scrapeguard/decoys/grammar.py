@@ -34,8 +34,11 @@ _ALIASES = {
     "alook": "a.look",
     "aobject": "a.object",
 }
+_LEAST_SLOTS = 3
+_WORDED = re.compile(r"\{(?!(?:sn|tn|name|year|num|month|big|nth|small|min|clock|saidp)\})[a-z.]+\}|\|")
 _FIGURED = 8
 _FIGURE = re.compile(r"\{(?:num|big|year|nth|clock)\}")
+_THE_SLOT = re.compile(r"\bthe \{([a-z]+)\}")
 _SLOT = re.compile(r"\{([a-z]+)\}")
 _NUMBERS = re.compile(r"<(num2?|small|min)>")
 _TOKEN = re.compile(r"\{([a-z.]+)\}|<(\w+)>|\(([^()|]*\|[^()]*)\)")
@@ -56,10 +59,11 @@ class Deck(NamedTuple):
 
 
 class Taste(NamedTuple):
-    """How many clauses of a hundred get an opening and a tail."""
+    """How many clauses of a hundred get an opening and a tail; whether they can be told ("it is said that ...")."""
 
     opening: int
     tail: int
+    told: bool = True
 
 
 class Compiler:
@@ -107,7 +111,7 @@ class Compiler:
         text = _NUMBERS.sub(r"{\1}", self._turn.sub(self._synonym, text))
         while found := _OPEN_CHOICE.search(text):
             text = text[: found.start()] + self._draws.choice(found[1].split("|")) + text[found.end() :]
-        text = _SLOT.sub(self._grown, text)
+        text = _SLOT.sub(self._grown, _THE_SLOT.sub(self._grown, text))
         text = re.sub(r"\b[Aa] \{([a-z]+)\}", r"{a.\1}", text)
         text = re.sub(r"\{([a-z]+)\}s\b", r"{s.\1}", text)
         return re.sub(r"\{(a[a-z]+)\}", lambda slot: f"{{{_ALIASES.get(slot[1], slot[1])}}}", text).replace("%", "%%%%")
@@ -116,7 +120,7 @@ class Compiler:
         return self._draws.choice(self._synonyms[found[0]])
 
     def _grown(self, slot: re.Match[str]) -> str:
-        grown = self._macros.get(slot[1])
+        grown = self._macros.get(f"the {slot[1]}" if slot[0].startswith("the ") else slot[1])
         if grown is None:
             return slot[0]
         return self._draws.choice(grown)
@@ -126,12 +130,16 @@ class Compiler:
 
     def deck(self, clauses: Sequence[str], openings: Sequence[str], tails: Sequence[str], taste: Taste) -> Deck:
         """The forms of the clauses with some of the openings and tails, shuffled in many ways."""
+        if not taste.told:
+            openings = [opening for opening in openings if opening.endswith((", ", ": "))]
         forms = [[self._sentence(clause, openings, tails, taste) for _ in range(VARIANTS)] for clause in clauses]
         return Deck(tuple(dealt(forms, self._draws) for _ in range(DECKS)))
 
     def _sentence(self, clause: str, openings: Sequence[str], tails: Sequence[str], taste: Taste) -> Form:
+        # What has few words of its own would be said again and again.
+        scant = len(_WORDED.findall(clause)) < _LEAST_SLOTS
         opening = self._side(openings) if self._draws.percent(taste.opening) else ""
-        tail = self._side(tails) if self._draws.percent(taste.tail) else ""
+        tail = self._side(tails) if scant or self._draws.percent(taste.tail) else ""
         return self.form(f"{opening.lstrip()}{clause}{tail.rstrip()}", stop="" if tail.endswith("”") else ".")
 
 
@@ -140,7 +148,8 @@ TASTES: Mapping[str, Taste] = {
     "define": Taste(0, 45),
     "change": Taste(10, 30),
     "need": Taste(0, 40),
-    "answer": Taste(10, 45),
+    "answer": Taste(10, 45, told=False),
+    "howto": Taste(40, 55, told=False),
 }
 USUAL = Taste(40, 55)
 

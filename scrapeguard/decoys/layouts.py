@@ -56,9 +56,9 @@ def _clauses(cells: list[Cell], step: Step, last: str, pools: Mapping[str, int],
     """Adds the clauses of a paragraph or list, and tells after what the next part will stand."""
     tag = "item" if step.tag == "item" else "p"
     kinds = list(step.values)
-    if len(kinds) > 3 and draws.percent(25):
+    if len(kinds) > 3 and draws.percent(50):
         del kinds[draws.below(len(kinds))]
-    if len(kinds) > 2 and draws.percent(30):
+    if len(kinds) > 2 and draws.percent(15):
         kinds.insert(draws.below(len(kinds)), draws.choice(kinds))
     mark = f"{last}-{tag}"
     for kind in kinds:

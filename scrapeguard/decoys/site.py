@@ -26,7 +26,6 @@ from scrapeguard.decoys.worlds import World, tables
 MOST_PATH = 2048
 """Characters of a path that count; what follows changes nothing."""
 _HOST = re.compile(r"[\w.-]{1,253}(?::\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](?::\d{1,5})?")
-_TOPICS = 0.75
 _FEED = 12
 _SITEMAP = 500
 _ROWS = 60
@@ -85,7 +84,7 @@ class DecoySite:
         self._key = key_of(secret, host)
         self._home = f"https://{host}"
         lexicon, language, draws = load(locale), language_of(locale), Draws(self._key, "site")
-        topics = draws.some(sorted(lexicon.topics), _TOPICS)
+        topics = draws.shuffled(sorted(lexicon.topics))
         circles = [lexicon.topics[topic]["circle"] for topic in topics]
         self._world = World(name_parts(locale), tables(locale), circles, draws)
         own = Corpus.read(corpus, self._world, draws) if corpus else None

@@ -19,17 +19,22 @@ SMALL = tuple(f"k{number}" for number in range(9))
 BIG = tuple(f"b{number}" for number in range(11))
 """The figures of a page, up to 999 and up to 66,535: banks of figures name these."""
 
+SURNAMES = tuple(f"s{number}" for number in range(9))
+TOWNS = tuple(f"t{number}" for number in range(6))
+"""Names that come up on one page: banks of names name these."""
+
 _KEPT_SIDES = 0.6
-_KEPT_PHRASES = 0.7
+_KEPT_PHRASES = 0.85
+_PLACES = 240
 _OWN_VARIANTS = 16
 _OWN_ORDERS = 64
 
 
 def shared_banks(lexicon: Lexicon, language: ModuleType, draws: Draws) -> dict[str, Bank]:
     """The banks that are the same for all topics of a site."""
-    shared = {name: bank_of(_kept(words, draws), draws, flat=25.0) for name, words in lexicon.phrases.items()}
+    shared = {name: bank_of(_kept(words, draws), draws, flat=60.0) for name, words in lexicon.phrases.items()}
     general = language.phrase_banks({"gv": _kept(lexicon.phrases["gv"], draws)})
-    shared.update({name: bank_of(entries, draws, flat=30.0) for name, entries in general.items()})
+    shared.update({name: bank_of(entries, draws, flat=60.0) for name, entries in general.items()})
     shared.update(_numbers(draws))
     shared["saidp"] = _said(shared["said"], language, draws)
     return shared
@@ -39,7 +44,8 @@ def _kept(words: Sequence[str], draws: Draws) -> list[str]:
     """The words of a bank that a site knows: most, in roughly their order; all of a short one."""
     if len(words) <= 40:
         return list(words)
-    return [word for word in words if draws.percent(int(100 * _KEPT_PHRASES))]
+    share = min(100 * _KEPT_PHRASES, 100 * _PLACES / len(words))
+    return [word for word in words if draws.percent(int(share))]
 
 
 def _numbers(draws: Draws) -> dict[str, Bank]:
@@ -52,8 +58,8 @@ def _numbers(draws: Draws) -> dict[str, Bank]:
         "num": tuple(f"%({SMALL[place % len(SMALL)]})s" for place in range(256)),
         "big": tuple(f"%({BIG[place % len(BIG)]})s" for place in range(256)),
         "clock": tuple(f"{1 + draws.below(12)}.{draws.below(12) * 5:02}" for _ in range(256)),
-        "sn": tuple(f"%({name})s" for name in ("s0", "s1") for _ in range(128)),
-        "tn": tuple(f"%({name})s" for name in ("t0", "t1") for _ in range(128)),
+        "sn": tuple(f"%({SURNAMES[place % len(SURNAMES)]})s" for place in range(256)),
+        "tn": tuple(f"%({TOWNS[place % len(TOWNS)]})s" for place in range(256)),
         "nth": tuple(_ordinal(1 + draws.below(28)) for _ in range(256)),
         "num2": between(1000, 4000),
         "small": between(3, 13),

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrapeguard.decoys.lexicon import locales
+from scrapeguard.decoys.maze import PAGES
 from scrapeguard.decoys.site import DecoySite
 
 PRINT_PAGES = """
@@ -283,18 +284,21 @@ def test_no_word_that_could_harm_is_in_the_lexicon(locale, name, unwanted):
     assert not unwanted.findall(text)
 
 
-def test_people_agree_with_themselves_on_all_pages(site):
-    """A group's first year, town and people are the same wherever it is named."""
-    towns, years = {}, {}
-    for number in range(400):
-        text = site.page(f"/any/{number}.txt").body.decode()
-        for year, name in re.findall(r"[Ii]n (\d{4}), (.{5,60}?) was founded", text):
-            years.setdefault(name, set()).add(year)
-        for name, town in re.findall(r"(?:Remembering|Who was) .*|(\w+ \w+), \w+ of (\w+)\n", text):
-            towns.setdefault(name, set()).add(town)
-    assert years
-    assert all(len(known) == 1 for known in years.values())
-    assert all(len(known) == 1 for known in towns.values())
+def test_people_and_groups_agree_with_themselves_on_all_pages(secret):
+    """A group's first year and home, and a person's town, are the same wherever they are named."""
+    founded, homes = {}, {}
+    for host in ("one.example", "two.example", "three.example"):
+        site = DecoySite(secret, host)
+        for number in range(500):
+            text = site.page(f"{site.maze.link(number).path}.txt").body.decode()
+            for year, name in re.findall(r"[Ii]n (\d{4}), ([\w ]{5,60}?) was founded", text):
+                founded.setdefault((host, name), []).append(year)
+        for number in range(PAGES):
+            for name, town in re.findall(r"^(\w+ \w+), [\w -]+ of (\w+)$", site.maze.link(number).title):
+                homes.setdefault((host, name), []).append(town)
+    for known in (founded, homes):
+        assert any(len(values) > 1 for values in known.values())
+        assert all(len(set(values)) == 1 for values in known.values())
 
 
 def test_the_locale_decides_the_language(site, german):

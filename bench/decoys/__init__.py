@@ -1,0 +1,1 @@
+"""Would builders of data sets keep these pages? See `python -m bench.decoys --help`."""
