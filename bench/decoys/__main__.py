@@ -1,9 +1,9 @@
 """`python -m bench.decoys` measures the decoys: what they cost, and whether builders of data sets would keep them.
 
-Filters, variety and cost need nothing but `pip install "scrapeguard[bench]"`. For perplexity and coherence give prose
-(`--prose`, a folder of .txt files with three to ten million words), for all that is compared with real articles some of
-these (`--real`, JSONL of {"url", "html"}). Neither is shipped, for they are other people's; the HTML manuals of Debian
-and the corpora in packages on PyPI and npm will do. Perplexities compare within one model alone.
+Filters, variety and cost need nothing but `pip install "scrapeguard[bench-decoys]"`. For perplexity and coherence give
+prose (`--prose`, a folder of .txt files with three to ten million words), for all that is compared with real articles
+some of these (`--real`, JSONL of {"url", "html"}). Neither is shipped, for they are other people's; the HTML manuals of
+Debian and the corpora in packages on PyPI and npm will do. Perplexities compare within one model alone.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     arguments = _arguments()
     print(table(cost.run()), flush=True)
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
-        print(f'\nNot measured: filters and variety need {", ".join(missing)}: pip install "scrapeguard[bench]"')
+        print(f'\nNot measured: filters and variety need {", ".join(missing)}: pip install "scrapeguard[bench-decoys]"')
         return
     rows = _evaluated(arguments)
     print(f"\n{table(rows)}")
