@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -27,6 +28,8 @@ from scrapeguard.decoys.template import Template
 from scrapeguard.secret import SiteSecret
 from scrapeguard.telemetry.provenance import Page, ProvenanceRecorder, Served
 from scrapeguard.telemetry.provenancelog import ProvenanceLog
+
+logger = logging.getLogger("scrapeguard")
 
 LEARN = "learn"
 """The template that is taken from a page of the site."""
@@ -150,13 +153,18 @@ class LearnJob:
         self._decoys = decoys
         self._app = app
         self._host = host
+        self._told = False
 
     async def run_once(self) -> None:
-        """Learn once.
+        """Learn once; where nothing can be learnt, the template stays what it was, and the log says so once."""
+        try:
+            await self._learn()
+        except ValueError as error:
+            if not self._told:
+                self._told = True
+                logger.error("decoys.template: learn: %s; a plain template is used", error)
 
-        Raises:
-            ValueError: the front page is none, or nothing can be learnt from it.
-        """
+    async def _learn(self) -> None:
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -67,7 +67,7 @@ class Guard:
     def assess(self, request: Request) -> Decision:
         """The decision on a request: synchronous, over memory alone."""
         decision = self._assess(request)
-        if self._decoys is not None and decision.action is Action.BLOCK:
+        if self._decoys is not None and decision.action.refuses:
             return decoyed(decision, self._decoys, canonical_target(request.path, request.query))
         return decision
 

@@ -89,7 +89,11 @@ class ForwardAuthApp(GuardMiddleware):
         except QuestionError as error:
             self._complain(str(error))
             return _plain(500, f"scrapeguard: {error}")
-        return _plain(200, "ok") if path == "/health" else _plain(404, "scrapeguard: no such question")
+        return (
+            _plain(200, "ok")
+            if path == "/health"
+            else _plain(404, "scrapeguard: no such question; ask /decide or /decide/nginx, see docs/deploy.md")
+        )
 
     def _decide(self, dialect: Dialect, scope: Scope) -> Response:
         self._must_trust(scope)

@@ -39,7 +39,7 @@ class Injector:
             status: of the answer.
             headers: of the answer, by their names in lower case.
         """
-        if status != 200 or not headers.get(b"content-type", b"").startswith(b"text/html"):
+        if status != 200 or not headers.get(b"content-type", b"").startswith(b"text/html") or not _wants_page(request):
             return b""
         if not _ELSEWHERE.isdisjoint(headers) or b"no-transform" in headers.get(b"cache-control", b""):
             return b""
@@ -88,8 +88,14 @@ def headers_of_injected(headers: list[tuple[bytes, bytes]], added: int, *, head:
 
 
 def _is_shared(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether caches of others may keep the answer (RFC 9111 §3, §4.2.2)."""
-    said = headers.get(b"cache-control", b"").lower()
-    if b"private" in said or b"no-store" in said or b"no-cache" in said:
+    """Whether caches of others may keep the answer: all but what says that they must not (RFC 9111 §5.2.2)."""
+    said = {part.strip() for part in headers.get(b"cache-control", b"").lower().split(b",")}
+    return said.isdisjoint((b"private", b"no-store"))
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a page is asked for, and not a part of one, or something that is called one by default."""
+    sent = dict(request.headers)
+    if request.method not in ("GET", "HEAD") or b"text/html" not in sent.get(b"accept", b""):
         return False
-    return bool(said) or b"expires" in headers or b"last-modified" in headers
+    return sent.get(b"sec-fetch-dest", b"document") == b"document"

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote
 
+from scrapeguard.asgi.negotiation import Form, preferred_form
 from scrapeguard.asgi.refusal import NEVER_SHARED, WAY_OUT, content_headers
 from scrapeguard.asgi.responders import Response
 from scrapeguard.core.clients import ClientKey
+from scrapeguard.core.history import is_prefetch
 from scrapeguard.core.ledger import Deed, Standing
 from scrapeguard.core.request import Request
 from scrapeguard.core.tokens import Tokens
@@ -68,7 +70,10 @@ class Passage:
         form = self.button(request, client)
         if request.method not in ("GET", "HEAD") or self._has_loaded(key):
             return "", form
-        behaviour.ledger.challenged(key, self._guard.monotonic())
+        sent = dict(request.headers)
+        # Only who is shown the page has been asked.
+        if request.method == "GET" and preferred_form(sent.get(b"accept")) is Form.HTML and not is_prefetch(sent):
+            behaviour.ledger.challenged(key, self._guard.monotonic())
         head = (
             f'<link rel="stylesheet" href="{STYLE}?t={way.token}">\n'
             f'<meta http-equiv="refresh" content="1; url={html.escape(self._go_on(way))}">\n'
@@ -143,7 +148,9 @@ class Passage:
         if behaviour is not None and known and behaviour.ledger.may_press(key, now):
             behaviour.ledger.note(key, Deed.PRESSED_BUTTON, now)
             behaviour.history.begins_anew(key, now)
-        return _redirect(_safe(path))
+            return _redirect(_safe(path))
+        # As from another address than the page was made for: once more, made for this one.
+        return self._go(_Way(token, path), key)
 
 
 _PAGE = """<!DOCTYPE html>

@@ -16,8 +16,9 @@ from scrapeguard.canaries.derivation import CANDIDATES, commitment, epoch_of
 from scrapeguard.canaries.keys import Keyring, read_keys
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.canarytest import test
-from scrapeguard.cli.loading import count
+from scrapeguard.cli.loading import count, load_or_report
 from scrapeguard.cli.output import fail, print_json, printable, table
+from scrapeguard.secret import SecretError, site_secret
 from scrapeguard.telemetry.fingerprints import RUN, SURE
 from scrapeguard.telemetry.provenanceread import Check, Found, ProvenanceReader
 
@@ -37,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         return BAD_USAGE
 
 
-def secret_keys(file: str | None, environment: Mapping[str, str]) -> Keyring:
-    """The keys in a file, else those of the environment.
+def secret_keys(file: str | None, environment: Mapping[str, str], rules: str | None = None) -> Keyring:
+    """The keys in a file, else those of the environment, else the secret of the site that the rule file names.
 
     Raises:
         ValueError: there are none, or they cannot be used.
@@ -47,11 +48,17 @@ def secret_keys(file: str | None, environment: Mapping[str, str]) -> Keyring:
         return read_keys(_text(file, MAX_SECRET), file)
     if SECRET_VARIABLE in environment:
         return read_keys(environment[SECRET_VARIABLE], SECRET_VARIABLE)
-    raise ValueError(f"no secret key: name its file with --secret, or set {SECRET_VARIABLE}")
+    policy = load_or_report(rules)
+    if policy is None:
+        raise ValueError("the rule file cannot be read, so that nobody knows the secret of the site")
+    try:
+        return read_keys(site_secret(policy.secret, environment).text, policy.secret or "the secret of the site")
+    except SecretError as error:
+        raise ValueError(str(error)) from error
 
 
 def _commit(arguments: argparse.Namespace) -> int:
-    key = secret_keys(arguments.secret, os.environ).present
+    key = secret_keys(arguments.secret, os.environ, arguments.rules).present
     record: dict[str, object] = {
         "epoch": arguments.epoch or epoch_of(time.time()),
         "commitment": commitment(key),
@@ -91,7 +98,7 @@ def _find(arguments: argparse.Namespace) -> int:
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    keys = secret_keys(arguments.secret, os.environ)
+    keys = secret_keys(arguments.secret, os.environ, arguments.rules)
     crawls = []
     if arguments.log:
         with _reader(arguments.log) as reader:

@@ -89,6 +89,10 @@ class Outcome(NamedTuple):
     asked: Counter[Purpose]
 
 
+_USUAL = {"accept": "text/html,*/*;q=0.8", "accept-language": "en-GB,en;q=0.9", "accept-encoding": "gzip, deflate, br"}
+"""What every browser sends besides its name."""
+
+
 def ask_audience(guard: Guard) -> Outcome:
     """Send the packaged audience through a policy."""
     audience = load_audience()
@@ -97,7 +101,9 @@ def ask_audience(guard: Guard) -> Outcome:
         for number, (purpose, user_agent) in enumerate(audience):
             # Each from an address of its own (RFC 2544), so that no rate is reached by all of them together.
             peer = f"198.18.{number >> 8}.{number & 255}"
-            decision = guard.assess(Request.of("/", user_agent=user_agent, host=host, peer=peer))
+            headers = _USUAL if purpose is Purpose.BROWSER else {}
+            asked = Request.of("/", user_agent=user_agent, host=host, peer=peer, headers=headers)
+            decision = guard.assess(asked)
             if decision.action.refuses and decision.rule.startswith(("agents.", "sharing.")):
                 outcome.willed[purpose] += 1
             elif not decision.action.passes:

@@ -10,6 +10,7 @@ import re
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.loading import load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
+from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.decision import Decision, Mode
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.request import Request, canonical_target
@@ -81,6 +82,10 @@ def _print(request: Request, decision: Decision, proxies: Proxies) -> None:
         name = printable(agent.name) if agent.name else "no agent of the catalogue"
         operator = f" of {agent.operator}" if agent.operator else ""
         print(f"  client     {name}{operator}; purpose {agent.purpose}, identity {agent.identity}")
+    if agent is not None and agent.purpose is Purpose.BROWSER and not request.header("accept-language"):
+        print(
+            paint("             a browser sends more than its name: add -H 'Accept-Language: …' and the like", "grey")
+        )
     print(f"  address    {decision.client or 'not given'}")
     _print_walk(request, proxies)
     print(f"  path       {printable(canonical_target(request.path, request.query))}")

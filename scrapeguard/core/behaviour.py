@@ -7,18 +7,19 @@ from hashlib import blake2b
 from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.clients import ClientKey, tag_of
-from scrapeguard.core.history import History
+from scrapeguard.core.history import History, is_prefetch, opens_page
 from scrapeguard.core.ledger import Deed, Ledger, Standing, paths_to_answer_for
+from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import Request, canonical_target
 from scrapeguard.core.robotsfile import parse
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.traps import Traps
 from scrapeguard.core.useragent import Claim
 
+_MAX_VERSIONS = 256
 _TRAP_SHARED = Evidence("trap-shared", "a trap that was handed to it was followed from another address")
 # They fetch what somebody else points at, and read no robots.txt for it.
 _SENT_BY_OTHERS = frozenset({Purpose.LINK_PREVIEW, Purpose.FEED_READER, Purpose.MONITOR})
-_PREFETCHES = (b"sec-purpose", b"purpose", b"x-moz")
 
 
 class Behaviour:
@@ -46,6 +47,7 @@ class Behaviour:
         self.traps = traps
         self._browsers = browsers
         self._secret = secret
+        self._versions: Recent[str, str] = Recent(_MAX_VERSIONS)
 
     def of_browser(self, request: Request, client: str | None, scheme: str, now: float) -> tuple[Evidence, ...]:
         """What is odd about somebody who names a browser.
@@ -64,16 +66,23 @@ class Behaviour:
         key = ClientKey.of(request, sent, client)
         found += self.history.note(request, sent, key, now)
         if not self.ledger.is_empty:
-            deeds = self._deeds(request, key, ("*",), now, least=paths_to_answer_for(browser=True, tool=False))
-            found = (*self._unless_shown(found, self.ledger.standing(key, now)), *deeds)
+            standing = self.ledger.standing(key, now)
+            # People look at robots.txt too; and what scripts of a page fetch is not what anybody asked for.
+            if standing is Standing.NOTHING and request.method == "GET" and opens_page(sent):
+                self._note_broken(request, key, ("*",), now, least=paths_to_answer_for(browser=True, tool=False))
+            found = (*self._unless_shown(found, standing), *self._deeds(key, standing, now))
         return found
 
     def of_other(self, request: Request, claim: Claim, client: str, now: float) -> tuple[Evidence, ...]:
         """What somebody answers for who names no browser."""
-        if self.ledger.is_empty:
+        if self.ledger.is_empty or not claim.purposes.isdisjoint(_SENT_BY_OTHERS):
             return ()
-        least = paths_to_answer_for(browser=False, tool=claim.purpose is Purpose.TOOL)
-        return self._deeds(request, ClientKey.of(request, {}, client), tokens_of(claim), now, least=least)
+        key = ClientKey.of(request, {}, client)
+        standing = self.ledger.standing(key, now)
+        if standing is Standing.NOTHING and request.method in ("GET", "HEAD"):
+            least = paths_to_answer_for(browser=False, tool=claim.purpose is Purpose.TOOL)
+            self._note_broken(request, key, tokens_of(claim), now, least=least)
+        return self._deeds(key, standing, now)
 
     @staticmethod
     def key_of(request: Request, claim: Claim, client: str) -> ClientKey:
@@ -85,21 +94,30 @@ class Behaviour:
         """What stands for a client in addresses that are handed to it."""
         return tag_of(key, self._secret)
 
-    def read_robots(self, key: ClientKey, host: str, version: str, text: bytes | None, now: float) -> None:
+    def read_robots(self, key: ClientKey, host: str, tag: str, text: bytes | None, now: float) -> None:
         """A client has been served a robots.txt.
 
         Args:
             key: the client.
             host: the Host field.
-            version: stands for the text.
-            text: the file; None where it had it already.
+            tag: the validator of the file.
+            text: the file; None where the client had it already.
             now: seconds that never go back.
         """
-        self.ledger.served(key, host, version, None if text is None or self.ledger.knows(version) else parse(text), now)
+        version = self._versions.get(tag)
+        if version is None:
+            if text is None:
+                return
+            # Strangers choose the Host, which stands in the address of the licence and changes nothing else.
+            lines = [line for line in text.splitlines() if not line.lower().startswith(b"license:")]
+            version = blake2b(b"\n".join(lines), digest_size=8).hexdigest()
+            self._versions.put(tag, version)
+        known = text is None or self.ledger.knows(version)
+        self.ledger.served(key, host, version, None if known or text is None else parse(text), now)
 
     def trapped(self, request: Request, claim: Claim, client: str, now: float) -> bool:
         """Write down who comes to a trap; False for those who only fetch ahead, or were sent by others."""
-        if self.traps is None or not claim.purposes.isdisjoint(_SENT_BY_OTHERS) or _is_prefetch(request):
+        if self.traps is None or not claim.purposes.isdisjoint(_SENT_BY_OTHERS) or is_prefetch(dict(request.headers)):
             return False
         key = self.key_of(request, claim, client)
         holder = self.traps.handed_to(request.path)
@@ -108,29 +126,37 @@ class Behaviour:
             self.ledger.accuse(holder, now)
         return True
 
-    def _deeds(
+    def _note_broken(
         self, request: Request, key: ClientKey, tokens: tuple[str, ...], now: float, *, least: int
-    ) -> tuple[Evidence, ...]:
+    ) -> None:
+        """Write down who asks for what the robots.txt refuses that it read. The same path with another query is one."""
         ledger = self.ledger
         if ledger.has_read(key, request.host):
             target = canonical_target(request.path, request.query)
-            if any(ledger.refuses(key, request.host, token, target) for token in tokens):
-                mark = int.from_bytes(blake2b(target.encode("utf-8", "surrogateescape"), digest_size=4).digest())
+            if any(ledger.refuses(key, request.host, token, target, now) for token in tokens):
+                path = target.partition("?")[0].encode("utf-8", "surrogateescape")
+                mark = int.from_bytes(blake2b(path, digest_size=4).digest())
                 ledger.broke(key, mark, least=least, now=now)
+
+    def _deeds(self, key: ClientKey, standing: Standing, now: float) -> tuple[Evidence, ...]:
+        ledger = self.ledger
         found = ledger.evidence(key, now)
-        if ledger.accuses and ledger.is_accused(self.tag_of(key), now):
+        if ledger.accuses and standing is Standing.NOTHING and ledger.is_accused(self.tag_of(key), now):
             found += (_TRAP_SHARED,)
         return found
 
     @staticmethod
     def _unless_shown(found: tuple[Evidence, ...], standing: Standing) -> tuple[Evidence, ...]:
-        """What is left once a client has loaded a style made for it, or a person pressed: no signs of headers."""
+        """What is left once a client has loaded a style made for it, or a person pressed.
+
+        That it is a browser is shown then, whatever its headers lack and whatever it has in its cache.
+        """
         if standing is Standing.NOTHING:
             return found
-        return tuple(said for said in found if said.signal not in _OF_HEADERS)
+        return tuple(said for said in found if said.signal not in _EXPLAINED)
 
 
-_OF_HEADERS = frozenset(
+_EXPLAINED = frozenset(
     {
         "no-accept-language",
         "no-compression",
@@ -139,6 +165,11 @@ _OF_HEADERS = frozenset(
         "no-client-hints",
         "foreign-client-hints",
         "headless-browser",
+        "no-styles",
+        "nothing-but-pages",
+        "many-addresses",
+        "many-pages-a-minute",
+        "many-pages-an-hour",
     }
 )
 
@@ -146,8 +177,3 @@ _OF_HEADERS = frozenset(
 def tokens_of(claim: Claim) -> tuple[str, ...]:
     """The product tokens by which a client has to read robots.txt."""
     return tuple(agent.token for agent in claim.agents if agent.token) or (claim.name or "*",)
-
-
-def _is_prefetch(request: Request) -> bool:
-    """Whether a browser fetches this before anybody asked for it."""
-    return any(name in _PREFETCHES and b"prefetch" in value.lower() for name, value in request.headers)

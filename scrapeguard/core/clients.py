@@ -81,7 +81,10 @@ class Conduct:
     """What one client did within the window."""
 
     __slots__ = (
+        "ahead",
         "begun",
+        "fetches",
+        "first_style",
         "gaps",
         "gaps_squared",
         "groups",
@@ -118,10 +121,21 @@ class Conduct:
         """How many these are."""
         self.odd: tuple[Evidence, ...] = ()
         """What was odd about it with its last page."""
+        self.ahead = 0
+        """Pages fetched before anybody asked for them."""
+        self.first_style = 0
+        self.fetches = 0
+        """How often the first of its styles was fetched: as often as people come who share all else."""
         self.styles = self.parts = self.returning = self.surveys = False
         self.misses = 0
         self.gaps = self.gaps_squared = 0.0
         self.groups: tuple[Group, ...] = ()
+
+    def fetched(self, style: int) -> None:
+        """It fetches a style or script, for which that stands."""
+        if not self.first_style:
+            self.first_style = style
+        self.fetches += self.first_style == style
 
     def opened(self, mark: int, now: float, *, typed: bool) -> None:
         """It opens a page.

@@ -53,17 +53,21 @@ def decoyed(decision: Decision, said: DecoyPolicy, target: str) -> Decision:
     is the lie; never at the paths that the owner names.
 
     Args:
-        decision: that refuses.
+        decision: that refuses, or asks for a decoy.
         said: what the owner wants.
         target: canonical path and query.
     """
+    shielded = any(pattern.matches(target) for pattern in said.never)
+    if decision.action is not Action.BLOCK:
+        return decision._replace(action=Action.BLOCK) if shielded else decision
     by_score = decision.rule.startswith("thresholds.") or decision.rule == TRAPS
     if not (by_score and any(reason.signal in PROOFS for reason in decision.reasons)):
         return decision
     agent = decision.agent
     if agent is not None and agent.purpose in _WELCOME and agent.identity is not Identity.SPOOFED:
         return decision
-    if any(pattern.matches(target) for pattern in said.never):
+    # People come upon a trap too; they are told, and may go on.
+    if shielded or (decision.rule == TRAPS and agent is not None and agent.purpose is Purpose.BROWSER):
         return decision
     return decision._replace(action=Action.TARPIT if said.tarpit else Action.DECOY)
 

@@ -13,7 +13,7 @@ from zlib import crc32
 from scrapeguard.core.acts import Act, What
 from scrapeguard.core.clients import MAX_ADDRESS, ClientKey, Conduct, network_key
 from scrapeguard.core.groups import MARKS, Group
-from scrapeguard.core.oddity import odd
+from scrapeguard.core.oddity import odd, without_bare
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Request
@@ -36,6 +36,9 @@ _LEAST_OF_ADDRESS = 4
 _LEAST_OF_SITE = 30
 
 _COMMON_NAME = b"Mozilla/"
+_PREFETCHES = (b"sec-purpose", b"purpose", b"x-moz")
+_MOST_AHEAD = 10
+_AHEAD_OF_A_PAGE = 10
 _STYLES = (".css", ".js", ".mjs")
 _SURVEYS = ("/robots.txt", "/sitemap.xml", "/sitemap_index.xml", "/sitemap.xml.gz")
 
@@ -86,19 +89,28 @@ class History:
         conduct.last = now
         if "." in path and is_asset(path):
             self._note_part(request, key, conduct, now)
-        elif request.method == "GET" and _opens_page(sent):
+        elif request.method == "GET" and opens_page(sent) and not self._is_ahead(sent, conduct):
             self._note_page(request, sent, key, conduct, now)
             conduct.odd = odd(conduct, now, has_styles=self.styles.are_at(request.host))
         return conduct.odd
+
+    @staticmethod
+    def _is_ahead(sent: Mapping[bytes, bytes], conduct: Conduct) -> bool:
+        """Whether a browser fetches a page before anybody asked for it; more than it could ever need are pages."""
+        if not is_prefetch(sent) or conduct.ahead > _MOST_AHEAD + _AHEAD_OF_A_PAGE * conduct.pages:
+            return False
+        conduct.ahead += 1
+        return True
 
     def _note_part(self, request: Request, key: ClientKey, conduct: Conduct, now: float) -> None:
         if request.path in _SURVEYS:
             if not conduct.surveys:
                 self._do(Act(What.SURVEY, key), conduct, now)
         elif request.path.endswith(_STYLES):
+            self.styles.fetched(request.host, first=not conduct.styles)
+            conduct.fetched(crc32(request.path.encode("utf-8", "replace")))
             if not conduct.styles:
                 self._do(Act(What.STYLE, key), conduct, now)
-                conduct.odd = odd(conduct, now, has_styles=self.styles.are_at(request.host))
         elif not conduct.parts:
             self._do(Act(What.PART, key), conduct, now)
 
@@ -107,7 +119,7 @@ class History:
     ) -> None:
         target = f"{request.path}?{request.query}" if request.query else request.path
         mark = crc32(target.encode("utf-8", "replace")) % MARKS
-        typed = _is_typed(sent, target)
+        typed = _is_typed(sent, target, conduct)
         fingerprint = _fingerprint(sent) if not conduct.groups else 0
         # Once for every page: past the constructor, which is written in Python, at a third of the cost.
         act = tuple.__new__(Act, (What.PAGE, key, request.host, mark, typed, fingerprint))
@@ -156,6 +168,7 @@ class History:
     def _style(self, conduct: Conduct) -> None:
         if not conduct.styles:
             conduct.styles = True
+            conduct.odd = without_bare(conduct.odd)
             for group in conduct.groups:
                 group.styled()
 
@@ -208,11 +221,15 @@ class History:
     def begins_anew(self, key: ClientKey, now: float) -> None:
         """A client has shown that a person is there: what it did before is forgotten."""
         fresh = Conduct(now, loads=self._loads_styles(key.user_agent or b""))
-        fresh.returning = True
-        self._clients.put(key, fresh)
+        fresh.returning = fresh.styles = True
+        known = self._clients.get(key)
+        if known is not None:
+            fresh.groups = known.groups
+        if key.is_kept:
+            self._clients.put(key, fresh)
 
 
-def _opens_page(sent: Mapping[bytes, bytes]) -> bool:
+def opens_page(sent: Mapping[bytes, bytes]) -> bool:
     """Whether a page is opened, and not fetched by a script: where nothing says so, all browsers ask for HTML then.
 
     No browser sends Sec-Fetch-Mode without its companions, so what does is no script of a page either.
@@ -234,11 +251,13 @@ def _comes_back(sent: Mapping[bytes, bytes], conduct: Conduct) -> bool:
     return b"cookie" in sent and not conduct.pages and not conduct.parts and not conduct.styles
 
 
-def _is_typed(sent: Mapping[bytes, bytes], target: str) -> bool:
+def _is_typed(sent: Mapping[bytes, bytes], target: str, conduct: Conduct) -> bool:
     """Whether a page is opened as if its address had been typed, or by itself: nobody follows a link to where it is."""
     referrer = sent.get(b"referer")
     if referrer is None:
-        return sent.get(b"sec-fetch-site", b"none") == b"none"
+        # Sites and people turn the referrer off; where nothing else tells, styles speak for a reader.
+        site = sent.get(b"sec-fetch-site")
+        return not conduct.styles if site is None else site == b"none"
     return referrer.partition(b"//")[2].partition(b"/")[2] == target[1:].encode("latin-1", "replace")
 
 
@@ -246,3 +265,8 @@ def _fingerprint(sent: Mapping[bytes, bytes]) -> int:
     """What stands for the way in which a client asks: which headers it sends, in which order, and what it accepts."""
     fields = (*sent, sent.get(b"accept", b""), sent.get(b"accept-encoding", b""), sent.get(b"sec-ch-ua", b""))
     return crc32(b"\n".join(fields))
+
+
+def is_prefetch(sent: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser says that it fetches this before anybody asked for it."""
+    return any(b"prefetch" in sent.get(name, b"").lower() for name in _PREFETCHES)

@@ -127,7 +127,7 @@ class Journal:
 
     def _hear_count(self, one: Any, keys: list[ClientKey], age: float, now: float) -> None:
         client, number = one
-        self._rates.note(address_key(str(client)), now, min(int(number), _MAX_REQUESTS))
+        self._rates.note(address_key(str(client)), now, max(0, min(int(number), _MAX_REQUESTS)))
 
 
 def _some(waiting: deque[_Told], number: int) -> list[_Told]:

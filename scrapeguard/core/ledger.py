@@ -23,12 +23,16 @@ FULL = 6 * 3600.0
 """Seconds for which an offence weighs all it does; then half, after as long again a quarter, then nothing."""
 PASS = 12 * 3600.0
 """Seconds for which a person has shown enough."""
-MAX_CLICKS = 3
+MAX_CLICKS = 10
 """How often, within that time, the past of a client is forgotten because somebody presses a button."""
 
 _MAX_TEXTS = 64
 _MAX_VERDICTS = 8192
 _REFRESH = 60.0
+_FORGOTTEN = 24 * 3600.0
+"""Seconds after which a robots.txt that was read says nothing any more; crawlers keep it for a day (RFC 9309 §2.4)."""
+_TIME_TO_ANSWER = 5.0
+"""Seconds that a challenge may take before another one counts."""
 _CHALLENGES = 3
 _SAME_PRESS = 2.0
 _PATHS_OF_A_BROWSER = 3
@@ -75,16 +79,25 @@ class Entry(NamedTuple):
 
 
 class _Record:
-    """When a client did what; of deeds that count only together, which, or how often."""
+    """When a client did what, and how often somebody pressed the button."""
 
-    __slots__ = ("broken", "challenges", "clicked", "clicks", "deeds")
+    __slots__ = ("clicked", "clicks", "deeds")
 
     def __init__(self, deeds: dict[Deed, float], clicks: int = 0, clicked: float = 0.0) -> None:
         self.deeds = deeds
-        self.broken: set[int] = set()
-        self.challenges = 0
         self.clicks = clicks
         self.clicked = clicked
+
+
+class _Count:
+    """What counts only together: paths that were refused, and challenges that were not answered."""
+
+    __slots__ = ("broken", "challenged", "challenges")
+
+    def __init__(self) -> None:
+        self.broken: set[int] = set()
+        self.challenges = 0
+        self.challenged = 0.0
 
 
 class _Reader(NamedTuple):
@@ -109,6 +122,8 @@ class Ledger:
         self.accuses = False
         """Whether there are clients whose traps were followed by others."""
         self._known: Recent[ClientKey, _Record] = Recent(size)
+        # Strangers come by here too, and must not drive out those who answer for something.
+        self._counts: Recent[ClientKey, _Count] = Recent(size)
         self._readers: Recent[tuple[ClientKey, str], _Reader] = Recent(MAX_READERS)
         self._texts: Recent[str, RobotsText] = Recent(_MAX_TEXTS)
         self._verdicts: Recent[tuple[str, str, str], bool] = Recent(_MAX_VERDICTS)
@@ -139,16 +154,21 @@ class Ledger:
         """Whether a client has read the robots.txt of a host."""
         return self._readers.get((key, host)) is not None
 
-    def refuses(self, key: ClientKey, host: str, token: str, target: str) -> bool:
-        """Whether the robots.txt that a client has read refuses it this path and query; False where it read none."""
+    def refuses(self, key: ClientKey, host: str, token: str, target: str, now: float) -> bool:
+        """Whether the robots.txt that a client has read lately refuses it this path and query.
+
+        False where it read none, and where the text is not known here.
+        """
         reader = self._readers.get((key, host))
-        if reader is None:
+        if reader is None or now - reader.time > _FORGOTTEN:
             return False
         asked = (reader.version, token, target)
         verdict = self._verdicts.get(asked)
         if verdict is None:
             text = self._texts.get(reader.version)
-            line = None if text is None else deciding_line(text, token, target)
+            if text is None:
+                return False
+            line = deciding_line(text, token, target)
             verdict = line is not None and line.meaning is not Meaning.ALLOW
             if len(target) <= 512:
                 self._verdicts.put(asked, verdict)
@@ -165,22 +185,23 @@ class Ledger:
             least: how many it takes.
             now: seconds that never go back.
         """
-        record = self._record(key)
-        if len(record.broken) < least:
-            record.broken.add(mark)
-        if len(record.broken) < least:
-            return False
-        if now - record.deeds.get(Deed.BROKE_ROBOTS, -_REFRESH) < _REFRESH:
+        count = self._count(key)
+        if len(count.broken) < least:
+            count.broken.add(mark)
+        if len(count.broken) < least or self._did_lately(key, Deed.BROKE_ROBOTS, now):
             return False
         self._do(Entry(key, Deed.BROKE_ROBOTS), now)
         return True
 
     def challenged(self, key: ClientKey, now: float) -> None:
         """A client is asked to show that it is a browser; who is asked again and again has ignored it."""
-        record = self._record(key)
-        record.challenges += 1
-        lately = now - record.deeds.get(Deed.IGNORED_CHALLENGE, -_REFRESH) < _REFRESH
-        if record.challenges >= _CHALLENGES and not lately:
+        count = self._count(key)
+        # Who restores a session is asked in every tab, and has had no time to answer.
+        if count.challenges and now - count.challenged < _TIME_TO_ANSWER:
+            return
+        count.challenges += 1
+        count.challenged = now
+        if count.challenges >= _CHALLENGES and not self._did_lately(key, Deed.IGNORED_CHALLENGE, now):
             self._do(Entry(key, Deed.IGNORED_CHALLENGE), now)
 
     def note(self, key: ClientKey, deed: Deed, now: float) -> None:
@@ -213,13 +234,15 @@ class Ledger:
         record.deeds[deed] = now
         if deed is Deed.LOADED_STYLE:
             record.deeds.pop(Deed.IGNORED_CHALLENGE, None)
-            record.challenges = 0
+            self._count(key).challenges = 0
         if deed is Deed.PRESSED_BUTTON:
             lately = now - record.clicked <= PASS
             # A server that asks for the verdict and then for the answer presses twice.
             again = lately and now - record.clicked < _SAME_PRESS and record.clicks > 0
             clicks = record.clicks if again else record.clicks + 1 if lately else 1
-            self._known.put(key, _Record({deed: now}, clicks, now))
+            later = {done: time for done, time in record.deeds.items() if time > now}
+            self._known.put(key, _Record({deed: now, **later}, clicks, record.clicked if again else now))
+            self._counts.put(key, _Count())
 
     def is_accused(self, tag: bytes, now: float) -> bool:
         """Whether a trap of the client of this tag was followed by another, lately."""
@@ -247,6 +270,19 @@ class Ledger:
             return ()
         found = ((_SAID[deed], left(now - time)) for deed, time in record.deeds.items() if deed in _SAID)
         return tuple(said._replace(percent=percent) for said, percent in found if percent)
+
+    def _did_lately(self, key: ClientKey, deed: Deed, now: float) -> bool:
+        """Whether a deed was written down within the last minute."""
+        record = self._known.get(key)
+        return record is not None and now - record.deeds.get(deed, -_REFRESH) < _REFRESH
+
+    def _count(self, key: ClientKey) -> _Count:
+        count = self._counts.get(key)
+        if count is None:
+            count = _Count()
+            if key.is_kept:
+                self._counts.put(key, count)
+        return count
 
     def _record(self, key: ClientKey) -> _Record:
         self.is_empty = False

@@ -15,6 +15,7 @@ _PAGES_TYPED = 5
 _PAGES_A_MINUTE = 60
 _PAGES_AN_HOUR = 100
 _WHOLE_SITE = 200
+_PAGES_OF_ONE = 100
 _MARKS_OF_AN_HOUR = marks_of(_PAGES_AN_HOUR)
 _MARKS_OF_WHOLE_SITE = marks_of(_WHOLE_SITE)
 _STEADY_PAGES = 12
@@ -35,6 +36,8 @@ _MISSED = Evidence("many-misses", "ten pages or more that are not there, half of
 _SURVEYED = Evidence("surveys-site", "opens pages and reads robots.txt or a sitemap, which browsers do not")
 _CROWD = Evidence("many-addresses", "takes pages alone, as many others do that have something in common with it")
 
+_BARE = frozenset({_NO_STYLES, _NOTHING_ELSE, _FAST, _BROAD, _CROWD})
+
 
 def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...]:
     """What is odd about the way in which a client reads.
@@ -51,7 +54,8 @@ def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...
             found.append(_NEVER_A_LINK)
     if client.pages >= _STEADY_PAGES and _is_steady(client):
         found.append(_STEADY)
-    if client.marks >= _MARKS_OF_WHOLE_SITE:
+    # Many who share an address each fetch the styles once.
+    if client.marks >= _MARKS_OF_WHOLE_SITE and client.pages >= _PAGES_OF_ONE * max(client.fetches, 1):
         found.append(_WHOLE)
     if client.misses >= _MISSES and client.misses * 2 >= client.pages:
         found.append(_MISSED)
@@ -90,3 +94,8 @@ def _is_steady(client: Conduct) -> bool:
     if mean < _STEADY_PAUSE or client.marks < _STEADY_DIFFERENT:
         return False
     return client.gaps_squared / number - mean * mean <= _STEADY_VARIATION * mean * mean
+
+
+def without_bare(found: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """What is left of the signs once a client has fetched a style."""
+    return tuple(said for said in found if said not in _BARE)

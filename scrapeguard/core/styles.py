@@ -11,6 +11,7 @@ from scrapeguard.core.request import MAX_HOST
 _MAX_SITES = 1024
 _MAX_LOOKS = 50
 _WRONGED = 3
+_FETCHED_FOR_EACH = 5
 _STYLE_TYPES = (b"text/css", b"text/javascript", b"application/javascript")
 
 Tell = Callable[[Act, float], object]
@@ -27,11 +28,14 @@ class Styles:
     def are_at(self, host: str) -> bool:
         """Whether who opens pages could have fetched styles here.
 
-        The site has served some, or its pages link to some. These may be served by somebody else who stands in front;
-        so as soon as browsers that took none turn out to load what is made for them, links prove nothing any more.
+        The site has served some, or its pages link to some. They may be kept or served by somebody who stands in front;
+        so where browsers that took none turn out to load what is made for them, and hardly any fetch what there is,
+        that proves nothing any more.
         """
         site = self._sites.get(host)
-        return site is not None and (site.serves or (site.links and site.wronged < _WRONGED))
+        if site is None or not (site.serves or site.links):
+            return False
+        return site.wronged < _WRONGED + site.fetched // _FETCHED_FOR_EACH
 
     def are_curious(self, host: str) -> bool:
         """Whether the site of this host has not answered with a style yet."""
@@ -63,6 +67,11 @@ class Styles:
             site.links = True
             self._told(What.LINKED_STYLES, host, now)
 
+    def fetched(self, host: str, *, first: bool) -> None:
+        """A client asks for a style or script of this site, for the first time perhaps."""
+        if first and (site := self._sites.get(host)) is not None:
+            site.fetched += 1
+
     def wronged(self, host: str) -> None:
         """A browser that took no styles of this site has loaded one that was made for it."""
         self._site(host).wronged += 1
@@ -89,8 +98,8 @@ class Styles:
 class _Site:
     """What is known of the styles of a site."""
 
-    __slots__ = ("links", "looks", "serves", "wronged")
+    __slots__ = ("fetched", "links", "looks", "serves", "wronged")
 
     def __init__(self) -> None:
         self.serves = self.links = False
-        self.looks = self.wronged = 0
+        self.looks = self.wronged = self.fetched = 0

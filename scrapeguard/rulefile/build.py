@@ -72,6 +72,9 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
             sites[host] = builder.build(model.site.read(node, problems) or {}, node)
     tests = [_rule_test(place, values) for place, values in document.get("tests", ()) if len(values) == 2]
     events = EventPolicy(_event_log(document, problems), document.get("events", {}).get("addresses", Addresses.FULL))
+    store = _store(document.get("store", (None, "memory")), problems)
+    secret = _in_folder(document.get("secret", (None, None)), problems)
+    _check_decoys(document, [common, *sites.values()], tree, problems)
     decoys = _decoys(document.get("decoys", {}), problems)
     traps = _traps(document.get("traps", {}), tree, problems)
     if problems.found:
@@ -86,8 +89,8 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
         events=events,
         traps=traps,
         decoys=decoys,
-        store=_store(*document.get("store", (None, "memory"))),
-        secret=_beside(*document.get("secret", (None, None))),
+        store=store,
+        secret=secret,
         tests=tests,
     )
 
@@ -107,9 +110,22 @@ def _beside(place: Place | None, path: str | None) -> str | None:
     return path if place is None or path is None else str(Path(place.file).parent / path)
 
 
-def _store(place: Place | None, text: str) -> str:
-    kind, _, path = text.partition(":")
-    return f"sqlite:{_beside(place, path)}" if kind == "sqlite" else text
+_Placed = tuple[Place | None, Any]
+
+
+def _in_folder(placed: _Placed, problems: Problems) -> str | None:
+    """A path in a folder that is there."""
+    place, path = placed
+    meant = _beside(place, path)
+    if place is not None and meant is not None and not Path(meant).parent.is_dir():
+        problems.add(place, f"there is no folder {Path(meant).parent}; make it, or name another")
+    return meant
+
+
+def _store(placed: _Placed, problems: Problems) -> str:
+    place, text = placed
+    kind, _, path = str(text).partition(":")
+    return f"sqlite:{_in_folder((place, path), problems)}" if kind == "sqlite" else str(text)
 
 
 def _traps(values: dict[str, Any], tree: Node, problems: Problems) -> TrapPolicy:
@@ -124,10 +140,10 @@ def _event_log(document: dict[str, Any], problems: Problems) -> str:
     place, target = document.get("events", {}).get("log", (None, "stderr"))
     if place is None or target in ("stderr", "logging", "off"):
         return str(target)
-    path = Path(target)
+    path = Path(place.file).parent / target
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         problems.add(place, f"cannot write events to {path}: it is no file, or its folder does not allow it")
-    return str(target)
+    return str(path)
 
 
 def _site_trees(tree: Mapping) -> Iterable[tuple[str, Node]]:
@@ -191,6 +207,21 @@ class _SiteBuilder:
             self._problems.add(place, f"the template {path}: {fault}")
             return Refusal(**words)
         return Refusal(**words, template=text)
+
+
+def _check_decoys(document: dict[str, Any], sites: Iterable[SitePolicy], tree: Node, problems: Problems) -> None:
+    """Note decoys that a site asks for where they are switched off."""
+    if document.get("decoys", {}).get("serve", False):
+        return
+    for site in sites:
+        words = (site.by_name, site.by_operator, site.by_purpose)
+        actions = {action for said in words for action in said.values()}
+        actions |= {rule.action for rule in site.rules} | {threshold.action for threshold in site.thresholds}
+        if asked := sorted(actions & {Action.DECOY, Action.TARPIT}):
+            problems.add(
+                tree.place, f"the action `{asked[0]}` is asked for, but there are none: say `decoys: {{serve: on}}`"
+            )
+            return
 
 
 def _decoys(values: dict[str, Any], problems: Problems) -> DecoyPolicy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from scrapeguard.core.address import parse_address
@@ -52,7 +53,11 @@ def store_fault(text: str) -> str | None:
     """A text that names no store."""
     if text == "memory" or (text.startswith("sqlite:") and len(text) > len("sqlite:")):
         return None
-    return None if text.startswith(_STORE_SCHEMES) else "memory, sqlite:FILE, or valkey://HOST:PORT/0"
+    if not text.startswith(_STORE_SCHEMES):
+        return "memory, sqlite:FILE, or valkey://HOST:PORT/0"
+    if find_spec("redis") is None:
+        return 'this needs an extra: pip install "scrapeguard[valkey]"'
+    return None
 
 
 def cookie_fault(text: str) -> str | None:

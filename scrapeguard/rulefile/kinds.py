@@ -205,7 +205,7 @@ class MapOf(Generic[T]):
 
     def read(self, node: Node, problems: Problems) -> dict[Any, T] | None:
         if not isinstance(node, Mapping):
-            problems.add(node.place, f"expected a mapping, found {written(node)}")
+            problems.add(node.place, f"expected a mapping such as `{{name: value}}`, found {written(node)}")
             return None
         if len(node.entries) < self.least:
             problems.add(node.place, f"expected a mapping of {self.least} or more, found {len(node.entries)}")

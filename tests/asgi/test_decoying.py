@@ -117,11 +117,41 @@ def test_there_are_none_where_feeds_and_an_api_are(serve, path):
     assert httpx.get(address + path, headers=BOT).status_code == 403
 
 
-def test_a_feed_reader_that_breaks_a_rule_is_refused_and_not_lied_to(serve):
+def test_a_search_engine_that_breaks_a_rule_is_refused_and_not_lied_to(serve):
     address = serve("decoys: {serve: on}\n")
-    reader = {"user-agent": "Miniflux/2.2.4"}
-    httpx.get(f"{address}/robots.txt", headers=reader)
-    assert httpx.get(f"{address}/closed", headers=reader).status_code == 403
+    engine = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}
+    httpx.get(f"{address}/robots.txt", headers=engine)
+    assert httpx.get(f"{address}/closed", headers=engine).status_code == 403
+
+
+def test_a_person_in_a_trap_is_told_so_where_there_are_decoys_too(serve):
+    address = serve("decoys: {serve: on}\n")
+    trap = re.search(TRAP, httpx.get(f"{address}/a", headers=BOT).text)[1]
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    answer = httpx.get(address + trap, headers={"user-agent": firefox, "accept": "text/html"})
+    assert answer.status_code == 403
+    assert "This is a trap for programs" in answer.text
+    assert "<button>" in answer.text
+
+
+def test_no_rule_puts_decoys_where_the_owner_wants_none(serve):
+    more = "rules: [{name: lies, when: {agent: GPTBot}, action: decoy}]\nagents: {ClaudeBot: decoy}\n"
+    address = serve(f"decoys: {{serve: on}}\n{more}")
+    for agent in ("GPTBot/1.3", "ClaudeBot/1.0"):
+        asked = {"user-agent": agent, "accept": "text/html"}
+        assert httpx.get(f"{address}/page", headers=asked).status_code == 200
+        assert httpx.get(f"{address}/feed", headers=asked).status_code == 403
+
+
+def test_decoys_that_are_asked_for_and_switched_off_are_an_error(serve):
+    for more in (
+        "agents: {GPTBot: decoy}\n",
+        "thresholds: {100: tarpit}\n",
+        "rules: [{name: lies, when: {path: /x}, action: decoy}]\n",
+        "sites: {a.example: {agents: {GPTBot: decoy}}}\n",
+    ):
+        with pytest.raises(PolicyError, match=r"decoys: \{serve: on\}"):
+            serve(more)
 
 
 def test_the_same_page_on_every_visit_and_in_every_process(serve):
@@ -143,8 +173,6 @@ def test_a_rule_may_ask_for_them(serve):
     assert "Real" not in httpx.get(f"{address}/secret/x", headers=curl).text
     assert httpx.post(f"{address}/secret/x", headers=curl).status_code == 403
     assert "Disallow: /secret/" in httpx.get(f"{address}/robots.txt").text
-    refusing = serve("rules: [{name: lies, when: {path: /secret/}, action: decoy}]\n")
-    assert httpx.get(f"{refusing}/secret/x", headers=curl).status_code == 403
 
 
 def test_a_maze_is_walked_for_ever(serve):

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from scrapeguard.app import ScrapeGuard
 from scrapeguard.asgi.passage import GO_ON, STYLE
+from scrapeguard.core.ledger import MAX_CLICKS
 from scrapeguard.core.request import Request
 from scrapeguard.rulefile.load import load_policy
 
@@ -35,7 +36,8 @@ QUIET = "version: 1\nextends: default\nevents: {log: off}\nverification: {dns: o
 def site():
     def page(request):
         return HTMLResponse(
-            f'<html><head><link rel=stylesheet href=/site.css></head><h1>{request.url.path}</h1><a href="/next">x</a>'
+            f'<html><head><link rel=stylesheet href=/site.css></head><h1>{request.url.path}</h1><a href="/next">x</a>',
+            headers={"cache-control": "private"},
         )
 
     return Starlette(
@@ -156,7 +158,7 @@ def test_the_button_may_be_pressed_a_few_times_only(serve):
     address = serve(LIVE, monotonic=lambda: time.monotonic() + sum(later))
     with httpx.Client(base_url=address, headers=BOT) as client:
         trap = field(TRAP, client.get("/a"))
-        for _ in range(3):
+        for _ in range(MAX_CLICKS):
             client.post(field(FORM, client.get(trap)).replace("&amp;", "&"))
             later.append(10.0)
             assert client.get("/a").status_code == 200
@@ -343,7 +345,9 @@ def test_a_link_is_put_into_whole_pages_only(serve):
         assert httpx.get(f"{address}/{name}", headers=BOT).text == "<p>1"
     head = httpx.head(f"{address}/page", headers=BOT)
     assert "content-length" not in head.headers
-    welcome = httpx.get(f"{address}/page", headers={"user-agent": "Miniflux/2.2.4"})
+    for part in ({"accept": "*/*"}, {"sec-fetch-dest": "empty"}, {"accept": "application/json"}):
+        assert httpx.get(f"{address}/page", headers={**BOT, **part}).text == "<p>1"
+    welcome = httpx.get(f"{address}/page", headers={**BOT, "user-agent": "Miniflux/2.2.4"})
     assert welcome.text == "<p>1"
     assert welcome.headers["etag"] == '"x"'
 
@@ -354,15 +358,16 @@ def test_a_page_that_others_may_keep_speaks_of_nobody(serve):
         kept=lambda: Response(b"<p>1", headers={**html, "cache-control": "public, max-age=60"}),
         old=lambda: Response(b"<p>1", headers={**html, "last-modified": "Mon, 01 Jan 2024 00:00:00 GMT"}),
         own=lambda: Response(b"<p>1", headers={**html, "cache-control": "private"}),
+        again=lambda: Response(b"<p>1", headers={**html, "cache-control": "no-cache"}),
     )
     address = serve(LIVE, app)
     traps = {
         name: {
             field(TRAP, httpx.get(f"{address}/{name}", headers={**BOT, "user-agent": f"Bot{n}/1"})) for n in range(3)
         }
-        for name in ("kept", "old", "own")
+        for name in ("kept", "old", "own", "again")
     }
-    assert {name: len(some) for name, some in traps.items()} == {"kept": 1, "old": 1, "own": 3}
+    assert {name: len(some) for name, some in traps.items()} == {"kept": 1, "old": 1, "own": 3, "again": 1}
     (kept,) = traps["kept"]
     assert httpx.get(address + kept, headers=BOT).status_code == 403
     assert httpx.get(f"{address}/own", headers=BOT).status_code == 403
@@ -384,7 +389,25 @@ def test_who_reads_robots_txt_and_breaks_it_is_refused(serve):
     assert again.status_code == 304
     tool = {"user-agent": "curl/8.0"}
     httpx.get(f"{address}/robots.txt", headers=tool)
-    assert [httpx.get(f"{address}/search?q={n}", headers=tool).status_code for n in range(3)] == [200, 403, 403]
+    assert {httpx.get(f"{address}/search?q={n}", headers=tool).status_code for n in range(3)} == {200}
+    assert httpx.get(f"{address}/search/more", headers=tool).status_code == 403
+
+
+@pytest.mark.parametrize("agent", ["UptimeRobot/2.0", "Miniflux/2.2.4", "facebookexternalhit/1.1"])
+def test_machines_that_others_send_answer_for_no_robots_txt(serve, agent):
+    address = serve("rules: [{name: closed, when: {path: /closed}, action: block}]\n")
+    asked = {"user-agent": agent}
+    httpx.get(f"{address}/robots.txt", headers=asked)
+    httpx.get(f"{address}/closed", headers=asked)
+    assert httpx.get(f"{address}/a", headers=asked).status_code == 200
+
+
+def test_what_scripts_of_a_page_ask_for_breaks_no_robots_txt(serve):
+    address = serve("")
+    person = {**STRIPPED, "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}
+    person |= {"sec-ch-ua": '"Chromium";v="142"'}
+    httpx.get(f"{address}/robots.txt", headers=person)
+    assert {httpx.get(f"{address}/closed/{n}", headers=person).status_code for n in range(6)} == {200}
 
 
 def test_a_person_who_looks_at_robots_txt_reads_on(serve, browser):

@@ -101,10 +101,20 @@ def test_the_secret_may_stand_in_the_environment(run, monkeypatch):
     assert run("commit")[0] == 2
 
 
+def test_without_a_word_the_secret_is_that_of_the_site(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("SCRAPEGUARD_SECRET", raising=False)
+    (tmp_path / "rules.yaml").write_text("version: 1\nextends: default\nsecret: of-the-site\n")
+    (tmp_path / "of-the-site").write_text("a secret of many letters that nobody guesses\n")
+    by_rules, by_file = run("commit", "--rules", "rules.yaml"), run("commit", "--secret", "of-the-site")
+    assert by_rules == by_file
+    assert by_rules[0] == 0
+    (tmp_path / "of-the-site").write_text("short\n")
+    assert run("commit", "--rules", "rules.yaml")[0] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["commit"], "no secret key: name its file with --secret, or set SCRAPEGUARD_SECRET"),
         (["commit", "--secret", "none"], "cannot read none: No such file"),
         (["commit", "--secret", "secret", "--log", "none"], "there is no provenance log none"),
         (["commit", "--secret", "secret", "--log", "secret"], "cannot read secret: "),

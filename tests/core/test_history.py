@@ -422,7 +422,8 @@ def test_links_prove_nothing_where_browsers_turn_out_to_get_styles_elsewhere():
         asked = Request.of("/", headers=CLICKED, host="h")
         history.passed(ClientKey.of(asked, dict(asked.headers), visit.client), "h", visit.now)
     assert Visit(history, "192.0.2.9", styled=False).read(10, headers=CLICKED) == set()
-    history.styles.served("h", 0.0)
+    for number in range(20, 30):
+        Visit(history, f"192.0.2.{number}", styled=False).get("/site.css", headers={})
     assert "no-styles" in Visit(history, "192.0.2.10", styled=False).read(10, headers=CLICKED)
 
 
@@ -479,3 +480,60 @@ def test_what_names_itself_reads_in_a_way_of_its_own(agent):
     asked = {"sec-fetch-mode": "cors", "accept": "*/*", "accept-language": "*"}
     assert Visit(history).read(100, headers={**asked, "user-agent": agent}) == set()
     assert Visit(history, "192.0.2.2").read(100, headers={**asked, "user-agent": "Mozilla/5.0 (X11)"})
+
+
+def test_many_who_share_an_address_and_a_browser_are_many_readers():
+    """Each of them fetches the styles once; who reads all of the site alone, no more than that."""
+    office, alone = Visit(), Visit(client="192.0.2.2")
+    for number in range(300):
+        if number % 15 == 0:
+            office.get("/site.css", headers={})
+        found = office.get(f"/{number}", after=1.0 + number % 7, headers=CLICKED)
+    assert found == set()
+    alone.get("/site.css", headers={})
+    for number in range(300):
+        found = alone.get(f"/{number}", after=1.0 + number % 7, headers=CLICKED)
+    assert found == {"whole-site"}
+
+
+def test_what_a_browser_fetches_ahead_is_not_what_anybody_reads():
+    visit = Visit()
+    ahead = {**CLICKED, "sec-purpose": "prefetch;prerender"}
+    for page in range(30):
+        visit.get(f"/page/{page % 4}", headers=CLICKED)
+        for link in range(8):
+            found = visit.get(f"/ahead/{page}/{link}", after=0.01, headers=ahead)
+    assert "whole-site" not in found
+    machine = Visit(client="192.0.2.2")
+    assert "no-styles" in machine.read(40, headers=ahead)
+
+
+def test_without_referrers_at_all_styles_speak_for_a_reader():
+    """As with old browsers, or over plain http, on a site that turns the referrer off."""
+    visit = Visit()
+    visit.get("/site.css", headers={})
+    for number in range(60):
+        found = visit.get(f"/{number}", after=2.0 + number % 5, headers={"accept": "text/html"})
+    assert found == set()
+
+
+def test_a_style_takes_back_at_once_what_was_missing():
+    visit = Visit()
+    assert "no-styles" in visit.read(5, headers=CLICKED)
+    asked = Request.of("/", headers=CLICKED, host="h")
+    visit.history.passed(ClientKey.of(asked, dict(asked.headers), visit.client), "h", visit.now)
+    assert visit.get("/form", headers={"sec-fetch-mode": "cors"}, method="POST") == set()
+
+
+def test_where_styles_come_out_of_a_cache_in_front_few_are_asked():
+    """One that was missed there says that the site has styles; browsers that take none then say that it does not."""
+    history = History()
+    history.styles.served("h", 0.0)
+    asked = 0
+    for number in range(50):
+        visit = Visit(history, f"192.0.2.{number}", styled=False)
+        if "no-styles" in visit.read(5, headers=CLICKED):
+            asked += 1
+            request = Request.of("/", headers=CLICKED, host="h")
+            history.passed(ClientKey.of(request, dict(request.headers), visit.client), "h", visit.now)
+    assert asked == 3

@@ -30,14 +30,14 @@ def signals(found):
 def test_who_read_robots_txt_is_held_against_what_it_says_to_it():
     ledger = Ledger()
     assert ledger.is_empty
-    assert not ledger.refuses(BOT, "h", "SomeBot", "/private/x")
+    assert not ledger.refuses(BOT, "h", "SomeBot", "/private/x", 1.0)
     ledger.served(BOT, "h", "v1", ROBOTS, 0.0)
     assert not ledger.is_empty
-    assert ledger.refuses(BOT, "h", "SomeBot", "/private/x")
-    assert not ledger.refuses(BOT, "h", "SomeBot", "/search")
-    assert not ledger.refuses(BOT, "other", "SomeBot", "/private/x")
-    assert not ledger.refuses(OTHER, "h", "SomeBot", "/private/x")
-    assert not ledger.refuses(BOT, "h", "SomeBot", "/robots.txt")
+    assert ledger.refuses(BOT, "h", "SomeBot", "/private/x", 1.0)
+    assert not ledger.refuses(BOT, "h", "SomeBot", "/search", 1.0)
+    assert not ledger.refuses(BOT, "other", "SomeBot", "/private/x", 1.0)
+    assert not ledger.refuses(OTHER, "h", "SomeBot", "/private/x", 1.0)
+    assert not ledger.refuses(BOT, "h", "SomeBot", "/robots.txt", 1.0)
 
 
 def test_a_version_that_is_known_need_not_be_given_again():
@@ -45,9 +45,9 @@ def test_a_version_that_is_known_need_not_be_given_again():
     ledger.served(BOT, "h", "v1", ROBOTS, 0.0)
     assert ledger.knows("v1")
     ledger.served(OTHER, "h", "v1", None, 0.0)
-    assert ledger.refuses(OTHER, "h", "SomeBot", "/private")
+    assert ledger.refuses(OTHER, "h", "SomeBot", "/private", 1.0)
     ledger.served(BOT, "h", "v2", None, 1.0)
-    assert not ledger.refuses(BOT, "h", "SomeBot", "/private")
+    assert not ledger.refuses(BOT, "h", "SomeBot", "/private", 1.0)
 
 
 def test_it_takes_as_many_different_paths_as_are_asked_for():
@@ -80,10 +80,11 @@ def test_a_person_who_presses_the_button_begins_anew_a_few_times():
         ledger.note(BOT, Deed.PRESSED_BUTTON, float(time))
         ledger.note(BOT, Deed.PRESSED_BUTTON, time + 0.5)
         assert ledger.evidence(BOT, time) == ()
-    assert not ledger.may_press(BOT, 30.0)
-    assert ledger.may_press(BOT, 30.0 + PASS)
-    assert ledger.standing(BOT, 30.0) is Standing.IS_A_PERSON
-    assert ledger.standing(BOT, PASS + 30.0) is Standing.NOTHING
+    last = 10.0 * MAX_CLICKS
+    assert not ledger.may_press(BOT, last)
+    assert ledger.may_press(BOT, last + PASS)
+    assert ledger.standing(BOT, last) is Standing.IS_A_PERSON
+    assert ledger.standing(BOT, PASS + last) is Standing.NOTHING
     ledger.note(BOT, Deed.PRESSED_BUTTON, 2 * PASS)
     assert ledger.may_press(BOT, 2 * PASS)
 
@@ -306,3 +307,54 @@ def test_what_was_counted_here_is_told_once():
         rates.note_here(client, 0.0)
     assert rates.take_new() == {"a": 2, "b": 1}
     assert rates.take_new() == {}
+
+
+def test_presses_that_follow_close_upon_each_other_add_up():
+    ledger = Ledger()
+    for number in range(100):
+        ledger.note(BOT, Deed.PRESSED_BUTTON, number * 1.9)
+    assert not ledger.may_press(BOT, 190.0)
+
+
+def test_a_press_that_is_heard_of_late_forgives_nothing_newer():
+    ledger = Ledger()
+    ledger.note(BOT, Deed.FOLLOWED_TRAP, 100.0)
+    ledger.heard(Entry(BOT, Deed.PRESSED_BUTTON), 50.0)
+    assert signals(ledger.evidence(BOT, 101.0)) == {"trap-followed": 100}
+
+
+def test_only_who_had_time_to_answer_has_ignored_a_challenge():
+    ledger = Ledger()
+    for tab in range(20):
+        ledger.challenged(BOT, tab * 0.1)
+    assert ledger.evidence(BOT, 3.0) == ()
+    for number in range(3):
+        ledger.challenged(BOT, 10.0 + 6.0 * number)
+    assert signals(ledger.evidence(BOT, 30.0)) == {"challenge-ignored": 100}
+    ledger.note(BOT, Deed.LOADED_STYLE, 31.0)
+    assert ledger.evidence(BOT, 31.0) == ()
+
+
+def test_strangers_drive_no_offender_out_by_counting():
+    ledger = Ledger(size=10)
+    ledger.note(BOT, Deed.FOLLOWED_TRAP, 0.0)
+    for number in range(1000):
+        ledger.challenged(ClientKey(f"x{number}", None, None), 0.0)
+        ledger.broke(ClientKey(f"y{number}", None, None), 1, least=2, now=0.0)
+    assert signals(ledger.evidence(BOT, 1.0)) == {"trap-followed": 100}
+
+
+def test_a_text_that_is_not_known_yet_settles_nothing():
+    ledger = Ledger()
+    ledger.heard(Entry(BOT, None, "h", "v1"), 0.0)
+    assert not ledger.refuses(BOT, "h", "SomeBot", "/private", 1.0)
+    ledger.served(OTHER, "h", "v1", ROBOTS, 2.0)
+    assert ledger.refuses(BOT, "h", "SomeBot", "/private", 3.0)
+    assert not ledger.refuses(BOT, "h", "SomeBot", "/private", 25 * 3600.0)
+
+
+def test_a_count_below_zero_is_none():
+    rates = Rates([1.0])
+    journal = Journal(History(), Ledger(), rates)
+    journal.hear(b'{"keys": [], "entries": [], "acts": [], "counts": [["192.0.2.1", -1000000]]}', 0.0, 0.0)
+    assert rates.note("192.0.2.1", 0.0) == {1.0: 1}
