@@ -91,7 +91,8 @@ class History:
             self._note_part(request, key, conduct, now)
         elif request.method == "GET" and opens_page(sent) and not self._is_ahead(sent, conduct):
             self._note_page(request, sent, key, conduct, now)
-            conduct.odd = odd(conduct, now, has_styles=self.styles.are_at(request.host))
+            has_styles = not conduct.styles and self.styles.are_at(request.host)
+            conduct.odd = odd(conduct, now, has_styles=has_styles)
         return conduct.odd
 
     @staticmethod
@@ -118,9 +119,10 @@ class History:
         self, request: Request, sent: Mapping[bytes, bytes], key: ClientKey, conduct: Conduct, now: float
     ) -> None:
         target = f"{request.path}?{request.query}" if request.query else request.path
-        mark = crc32(target.encode("utf-8", "replace")) % MARKS
-        typed = _is_typed(sent, target, conduct)
-        fingerprint = _fingerprint(sent) if not conduct.groups else 0
+        octets = target.encode("utf-8", "replace")
+        mark = crc32(octets) % MARKS
+        typed = _is_typed(sent, octets, conduct)
+        fingerprint = 0 if conduct.groups or conduct.styles else _fingerprint(sent)
         # Once for every page: past the constructor, which is written in Python, at a third of the cost.
         act = tuple.__new__(Act, (What.PAGE, key, request.host, mark, typed, fingerprint))
         self._page(act, conduct, now)
@@ -251,14 +253,14 @@ def _comes_back(sent: Mapping[bytes, bytes], conduct: Conduct) -> bool:
     return b"cookie" in sent and not conduct.pages and not conduct.parts and not conduct.styles
 
 
-def _is_typed(sent: Mapping[bytes, bytes], target: str, conduct: Conduct) -> bool:
+def _is_typed(sent: Mapping[bytes, bytes], target: bytes, conduct: Conduct) -> bool:
     """Whether a page is opened as if its address had been typed, or by itself: nobody follows a link to where it is."""
     referrer = sent.get(b"referer")
     if referrer is None:
         # Sites and people turn the referrer off; where nothing else tells, styles speak for a reader.
         site = sent.get(b"sec-fetch-site")
         return not conduct.styles if site is None else site == b"none"
-    return referrer.partition(b"//")[2].partition(b"/")[2] == target[1:].encode("latin-1", "replace")
+    return referrer.endswith(target) and referrer.partition(b"//")[2].partition(b"/")[2] == target[1:]
 
 
 def _fingerprint(sent: Mapping[bytes, bytes]) -> int:
@@ -269,4 +271,6 @@ def _fingerprint(sent: Mapping[bytes, bytes]) -> int:
 
 def is_prefetch(sent: Mapping[bytes, bytes]) -> bool:
     """Whether a browser says that it fetches this before anybody asked for it."""
+    if b"sec-purpose" not in sent and b"purpose" not in sent and b"x-moz" not in sent:
+        return False
     return any(b"prefetch" in sent.get(name, b"").lower() for name in _PREFETCHES)

@@ -52,7 +52,7 @@ def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...
         found.append(_ALWAYS_TYPED)
         if len(client.typed_seen) >= MOST_TYPED:
             found.append(_NEVER_A_LINK)
-    if client.pages >= _STEADY_PAGES and _is_steady(client):
+    if client.marks >= _STEADY_DIFFERENT and client.pages >= _STEADY_PAGES and _is_steady(client):
         found.append(_STEADY)
     # Many who share an address each fetch the styles once.
     if client.marks >= _MARKS_OF_WHOLE_SITE and client.pages >= _PAGES_OF_ONE * max(client.fetches, 1):
@@ -91,7 +91,7 @@ def _is_steady(client: Conduct) -> bool:
     """Whether the pauses between pages are all alike, and not of no length."""
     number = client.pages - 1
     mean = client.gaps / number
-    if mean < _STEADY_PAUSE or client.marks < _STEADY_DIFFERENT:
+    if mean < _STEADY_PAUSE:
         return False
     return client.gaps_squared / number - mean * mean <= _STEADY_VARIATION * mean * mean
 

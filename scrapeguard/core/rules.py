@@ -11,7 +11,10 @@ from scrapeguard.core.conditions import AnchorKind, Condition
 from scrapeguard.core.decision import Action
 from scrapeguard.core.facts import View
 from scrapeguard.core.pathtable import PrefixIndex
+from scrapeguard.core.recent import Recent
 from scrapeguard.core.useragent import Claim
+
+_MAX_CLAIMS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,19 @@ class RuleIndex:
                     self._filed[kind].setdefault(key, []).append(position)
         self._networks: NetworkMap[int] = NetworkMap(networks)
         self._paths = PrefixIndex(paths)
+        # The same few claims come again and again.
+        self._concerned: Recent[Claim, bool] = Recent(_MAX_CLAIMS)
         self._for_anybody = bool(self._always or networks or paths or self._filed[AnchorKind.HOST])
 
     def may_concern(self, claim: Claim) -> bool:
         """Whether a rule could match a request with this claim, wherever it goes and wherever it comes from."""
-        if self._for_anybody or claim.purpose in self._filed[AnchorKind.PURPOSE]:
+        if self._for_anybody:
             return True
-        return bool(claim.agents) and any(True for _ in self._of_claim(claim))
+        concerned = self._concerned.get(claim)
+        if concerned is None:
+            concerned = any(True for _ in self._of_claim(claim))
+            self._concerned.put(claim, concerned)
+        return concerned
 
     def first_match(self, view: View) -> Rule | None:
         """The first rule, in the owner's order, that holds for the request."""
