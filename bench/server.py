@@ -32,9 +32,11 @@ _ROUNDS = 500
 def run() -> list[Row]:
     with _server() as ports:
         bare, guarded = (HTTPConnection("127.0.0.1", port) for port in ports)
+        _get(guarded, "/style.css", CHROME, 200)
+        reader = {**CHROME, "sec-fetch-site": "same-origin", "referer": f"http://127.0.0.1:{ports[1]}/"}
         measures = {
-            "bare": partial(_seconds_per_request, bare, CHROME, 200),
-            "allowed": partial(_seconds_per_request, guarded, CHROME, 200),
+            "bare": partial(_seconds_per_request, bare, reader, 200),
+            "allowed": partial(_seconds_per_request, guarded, reader, 200),
             "bare bot": partial(_seconds_per_request, bare, GPTBOT, 200),
             "refused": partial(_seconds_per_request, guarded, GPTBOT, 403),
         }

@@ -104,9 +104,11 @@ class Guard:
         """What a client is and does; nothing is held against those whose operator vouches for them."""
         if claim.purpose is Purpose.BROWSER:
             return behaviour.of_browser(request, client, self._scheme(request), self.monotonic())
-        if client is None or behaviour.ledger.is_empty or self._identity(request, claim, client) is Identity.VERIFIED:
+        if client is None or behaviour.ledger.is_empty:
             return ()
-        return behaviour.of_other(request, claim, client, self.monotonic())
+        found = behaviour.of_other(request, claim, client, self.monotonic())
+        # It is asked last who it is: hardly anybody has anything to answer for.
+        return () if found and self._identity(request, claim, client) is Identity.VERIFIED else found
 
     def _scheme(self, request: Request) -> str:
         proxies = self.policy.proxies

@@ -223,7 +223,7 @@ class GuardMiddleware:
 
     def _note_reader(self, request: Request, answer: Response) -> None:
         """Write down that a client has read this robots.txt."""
-        version = dict(answer.headers).get(b"etag")
+        version = next((value for name, value in answer.headers if name == b"etag"), None)
         if version is not None:
             text = answer.body if answer.status == 200 else None
             self.guard.read_robots(request, version.decode("latin-1"), text)

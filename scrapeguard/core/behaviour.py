@@ -78,6 +78,8 @@ class Behaviour:
         if self.ledger.is_empty or not claim.purposes.isdisjoint(_SENT_BY_OTHERS):
             return ()
         key = ClientKey.of(request, {}, client)
+        if not self.ledger.knows_of(key, request.host):
+            return ()
         standing = self.ledger.standing(key, now)
         if standing is Standing.NOTHING and request.method in ("GET", "HEAD"):
             least = paths_to_answer_for(browser=False, tool=claim.purpose is Purpose.TOOL)

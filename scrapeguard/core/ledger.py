@@ -150,6 +150,10 @@ class Ledger:
             self._texts.put(version, text)
         self._do(Entry(key, None, host, version), now)
 
+    def knows_of(self, key: ClientKey, host: str) -> bool:
+        """Whether there is anything to be said of a client on a host."""
+        return self.accuses or self._known.get(key) is not None or self._readers.get((key, host)) is not None
+
     def has_read(self, key: ClientKey, host: str) -> bool:
         """Whether a client has read the robots.txt of a host."""
         return self._readers.get((key, host)) is not None
