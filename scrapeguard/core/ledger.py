@@ -148,7 +148,15 @@ class Ledger:
         """
         if text is not None:
             self._texts.put(version, text)
-        self._do(Entry(key, None, host, version), now)
+        self._read(key, host, version, now)
+        if self.tell is not None:
+            self.tell(Entry(key, None, host, version), now)
+
+    def _read(self, key: ClientKey, host: str, version: str, now: float) -> None:
+        self.is_empty = False
+        if key.is_kept:
+            # Once for every robots.txt: past the constructor, which is written in Python, at a third of the cost.
+            self._readers.put((key, host), tuple.__new__(_Reader, (version, now)))
 
     def knows_of(self, key: ClientKey, host: str) -> bool:
         """Whether there is anything to be said of a client on a host."""
@@ -228,8 +236,7 @@ class Ledger:
             self.accuses = True
             self._accused.put(entry.tag, now)
         elif entry.deed is None:
-            if entry.key.is_kept:
-                self._readers.put((entry.key, entry.host), _Reader(entry.version, now))
+            self._read(entry.key, entry.host, entry.version, now)
         else:
             self._write(entry.key, entry.deed, now)
 
