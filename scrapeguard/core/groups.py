@@ -24,7 +24,7 @@ _LEAST_STYLED = 0.1
 _LEAST_DIFFERENT = 0.5
 _PAGES = 1500
 _WINDOW = 3600.0
-_ROUND = 2
+_ROUND = 1.5
 """How many times the least number of members makes a crowd that nobody needs to wait for."""
 
 
