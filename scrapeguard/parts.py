@@ -120,6 +120,15 @@ def new_behaviour(policy: Policy, secret: bytes) -> Behaviour:
     )
 
 
+def closed_paths(policy: Policy, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The paths that are closed to every robot under a policy: those of its traps.
+
+    Raises:
+        SecretError: they follow from a secret that cannot be read.
+    """
+    return (Traps(site_secret(policy.secret, environment).octets).prefix,) if policy.traps.live else ()
+
+
 def new_decoys(policy: Policy, secret: SiteSecret) -> SiteDecoys:
     """What makes the decoys under a policy.
 

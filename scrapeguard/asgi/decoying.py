@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from scrapeguard.asgi.refusal import NEVER_SHARED, content_headers
-from scrapeguard.asgi.responders import Response, first_value
+from scrapeguard.asgi.responders import Response, has_already
 from scrapeguard.asgi.types import Receive, Scope, Send
 from scrapeguard.core.budget import Budget
 from scrapeguard.core.clients import address_key
@@ -70,15 +70,12 @@ class Decoying:
         self._cpu = cpu
         self._pause = pause
 
-    def answer(
-        self, decision: Decision, request: Request, reference: bytes, announced: Headers
-    ) -> Response | Drip | None:
+    def answer(self, decision: Decision, request: Request, announced: Headers) -> Response | Drip | None:
         """The answer to a request that gets a decoy; None where the budget is spent.
 
         Args:
             decision: on the request.
             request: what was asked for.
-            reference: finds the decision in the log.
             announced: headers that the site sends with every response.
         """
         if not self.budget.has_left(self._monotonic()):
@@ -100,8 +97,7 @@ class Decoying:
         media_type, said, body = self._maker.decoy(request, decision)
         self.budget.spend(self._cpu() - begun, len(body))
         headers = tuple((name.lower().encode(), value.encode("latin-1")) for name, value in said)
-        tags = [value for name, value in headers if name == b"etag"]
-        if tags and tags[0] in (first_value(request, b"if-none-match") or b""):
+        if any(name == b"etag" and has_already(request, value) for name, value in headers):
             return Response(304, (*headers, *NEVER_SHARED), b"")
         own = (*content_headers(media_type.encode("latin-1"), body), *headers, *NEVER_SHARED)
         names = {name for name, _ in own}

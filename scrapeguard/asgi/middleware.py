@@ -187,7 +187,7 @@ class GuardMiddleware:
             return None
         voice = self._announcements.of_page(request, refused=refused)
         if falsely and decision.action in FALSE and self._decoying is not None and request.method in ("GET", "HEAD"):
-            answer = self._decoying.answer(decision, request, reference.encode(), voice.headers)
+            answer = self._decoying.answer(decision, request, voice.headers)
             if answer is not None:
                 return answer
         way = NO_WAY_OUT if self._passage is None else self._way_out(self._passage, decision, request)

@@ -150,11 +150,16 @@ class StoredFile:
 
     def answer(self, request: Request) -> Response:
         """200 with the file, or 304 where the client has it already (RFC 9110 §13.1.2)."""
-        known = first_value(request, b"if-none-match")
-        if known is not None and (known.strip() == b"*" or self._etag in _tags(known)):
+        if has_already(request, self._etag):
             return self._unchanged
         body = self._parts[0] if len(self._parts) == 1 else self._origin.join(self._parts)
         return tuple.__new__(Response, (200, self._headers, body))
+
+
+def has_already(request: Request, etag: bytes) -> bool:
+    """Whether a client has what this tag validates, by its If-None-Match (RFC 9110 §13.1.2)."""
+    known = first_value(request, b"if-none-match")
+    return known is not None and (known.strip() == b"*" or etag in _tags(known))
 
 
 def first_value(request: Request, name: bytes) -> bytes | None:

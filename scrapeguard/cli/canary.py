@@ -18,11 +18,10 @@ from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.canarytest import test
 from scrapeguard.cli.loading import count, load_or_report
 from scrapeguard.cli.output import fail, print_json, printable, table
-from scrapeguard.secret import SecretError, site_secret
+from scrapeguard.secret import VARIABLE, SecretError, site_secret
 from scrapeguard.telemetry.fingerprints import RUN, SURE
 from scrapeguard.telemetry.provenanceread import Check, Found, ProvenanceReader
 
-SECRET_VARIABLE = "SCRAPEGUARD_SECRET"  # noqa: S105 - its name
 MAX_SECRET = 64 * 1024
 MAX_TEXT = 4 * 1024 * 1024
 """Octets of a text that is looked for."""
@@ -46,8 +45,8 @@ def secret_keys(file: str | None, environment: Mapping[str, str], rules: str | N
     """
     if file:
         return read_keys(_text(file, MAX_SECRET), file)
-    if SECRET_VARIABLE in environment:
-        return read_keys(environment[SECRET_VARIABLE], SECRET_VARIABLE)
+    if VARIABLE in environment:
+        return read_keys(environment[VARIABLE], VARIABLE)
     policy = load_or_report(rules)
     if policy is None:
         raise ValueError("the rule file cannot be read, so that nobody knows the secret of the site")

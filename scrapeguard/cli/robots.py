@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
@@ -15,6 +16,7 @@ from scrapeguard.core.robots import groups
 from scrapeguard.core.robotsfile import RobotsText, parse
 from scrapeguard.core.robotslint import Note, lint
 from scrapeguard.core.robotsmerge import merge
+from scrapeguard.parts import closed_paths
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(policy: Policy, arguments: argparse.Namespace, own: RobotsText) -> int:
     site = policy.site(arguments.host)
-    told = groups(site, policy.catalogue, arguments.host)
+    told = groups(site, policy.catalogue, arguments.host, closed=closed_paths(policy, os.environ))
     notes = lint(own, told, site)
     said = statements(Place(site, origin_of("https", arguments.host)))
     text = merge(own, told, said).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

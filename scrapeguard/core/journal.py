@@ -47,7 +47,7 @@ class Journal:
         self._acts: deque[_Told] = deque(maxlen=MAX_WAITING)
         self._entries: deque[_Told] = deque(maxlen=MAX_WAITING)
         self.dropped = 0
-        """Acts that nobody was told of, since too many waited."""
+        """Acts and counts that nobody was told of, since there were too many."""
         self.unreadable = 0
         """Parts of batches in which nothing could be read."""
         history.tell = history.styles.tell = self._tell
@@ -65,7 +65,9 @@ class Journal:
         """A batch of what is new here; None where nothing is. What clients answer for goes first."""
         entries = _some(self._entries, _AT_ONCE)
         acts = _some(self._acts, _AT_ONCE)
-        counts = list(self._rates.take_new().items())[:_MAX_COUNTS]
+        counted = list(self._rates.take_new().items())
+        counts = counted[:_MAX_COUNTS]
+        self.dropped += len(counted) - len(counts)
         if not (entries or acts or counts):
             return None
         body = _written(entries, acts, counts, now)
@@ -75,7 +77,6 @@ class Journal:
             self._entries.extendleft(reversed(entries[len(entries) // 2 :] if not acts else []))
             entries = entries if acts else entries[: len(entries) // 2]
             acts = acts[: len(acts) // 2]
-            counts = counts[: len(counts) // 2]
             body = _written(entries, acts, counts, now)
         return body
 

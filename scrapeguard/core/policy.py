@@ -14,7 +14,7 @@ from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.pathtable import PathTable
-from scrapeguard.core.request import Request, canonical_host
+from scrapeguard.core.request import Request, of_host
 from scrapeguard.core.rules import Rule, RuleIndex
 from scrapeguard.core.sharing import USES_OF, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
@@ -275,9 +275,4 @@ class Policy:
         """The policy for a Host field; its cost does not grow with the number of sites."""
         if not self.sites:
             return self.common
-        name = canonical_host(host)
-        site = self.sites.get(name)
-        while site is None and "." in name:
-            name = name.partition(".")[2]
-            site = self.sites.get(f"*.{name}")
-        return self.common if site is None else site
+        return of_host(self.sites, host) or self.common

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
+T = TypeVar("T")
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -86,6 +87,19 @@ def canonical_host(host: str) -> str:
     if name.startswith("["):
         return name.partition("]")[0] + "]"
     return name.partition(":")[0].rstrip(".")
+
+
+def of_host(table: Mapping[str, T], host: str) -> T | None:
+    """What a table of host names has for a Host field; `*.example.org` stands for every name below.
+
+    The longest pattern wins, and the cost does not grow with the table. None where there is nothing.
+    """
+    name = canonical_host(host)
+    found = table.get(name)
+    while found is None and "." in name:
+        name = name.partition(".")[2]
+        found = table.get(f"*.{name}")
+    return found
 
 
 def canonical_target(path: str, query: str = "") -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from scrapeguard.core.request import canonical_host
+from scrapeguard.core.request import of_host
 from scrapeguard.errors import ScrapeGuardError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -87,9 +87,4 @@ class Upstreams:
         """The upstream for a Host field, None where there is none; its cost does not grow with their number."""
         if not self.by_host:
             return self.default
-        name = canonical_host(host)
-        found = self.by_host.get(name)
-        while found is None and "." in name:
-            name = name.partition(".")[2]
-            found = self.by_host.get(f"*.{name}")
-        return self.default if found is None else found
+        return of_host(self.by_host, host) or self.default

@@ -250,7 +250,7 @@ def decoying(clock, **more):
 
 
 def served(one, client="192.0.2.1", action=Action.DECOY):
-    return one.answer(Decision(action, "traps", client=client), Request(), b"reference", ())
+    return one.answer(Decision(action, "traps", client=client), Request(), ())
 
 
 @pytest.mark.parametrize(("more", "pages"), [({}, 50), ({"rate": 500.0}, 5)])

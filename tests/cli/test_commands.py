@@ -16,9 +16,11 @@ import httpx
 import pytest
 
 from scrapeguard import __version__
+from scrapeguard.app import ScrapeGuard
 from scrapeguard.cli import COMMANDS, main
 from scrapeguard.cli.demo_site import demo_site
 from scrapeguard.cli.output import printable, table
+from scrapeguard.rulefile.load import load_policy
 from scrapeguard.verification.refresh import Fetched
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -275,6 +277,13 @@ def test_robots_prints_what_is_served(run, rules):
     assert "Disallow: /\n\nUser-agent: *\nDisallow:\nContent-Usage: train-ai=n, ai-use=n\n" in out
     path = rules("sites: {open.example: {sharing: {train: allow, ai-use: allow}}}\n")
     assert run("robots", "--rules", path, "--host", "open.example")[1] == "User-agent: *\nDisallow:\n"
+
+
+def test_robots_closes_the_traps_as_the_site_does(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRAPEGUARD_SECRET", "a secret of the tests")
+    (tmp_path / "traps.yaml").write_text("version: 1\nextends: default\ntraps: {live: on}\n")
+    served = ScrapeGuard(None, load_policy(tmp_path / "traps.yaml")).guard.closed
+    assert f"User-agent: *\nDisallow: {served[0]}\n" in run("robots", "--rules", str(tmp_path / "traps.yaml"))[1]
 
 
 def test_robots_as_json_has_the_text_and_the_notes(run, tmp_path):
