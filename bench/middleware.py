@@ -33,7 +33,7 @@ from bench.report import Row, micro
 from bench.timing import Run, Task, fastest
 from scrapeguard import Decision, Guard, Request, ScrapeGuard
 from scrapeguard.asgi.announcing import Announcements
-from scrapeguard.asgi.outgoing import Outgoing
+from scrapeguard.asgi.outgoing import Additions, Outgoing
 from scrapeguard.cli.demo_site import demo_site
 from scrapeguard.core.clients import ClientKey
 from scrapeguard.core.glob import PathPattern
@@ -125,13 +125,13 @@ def _silent(policy: Policy) -> App:
 def _saying(policy: Policy) -> App:
     """The demo site with what is announced and nothing else of the guard."""
     site, guard = demo_site(), Guard(policy)
-    announcements = Announcements(guard)
+    additions = Additions(Announcements(guard), _nobody_refused)
     request = Request(host="h.example")
     decision = guard.assess(request)
 
     async def saying(scope: Any, receive: Any, send: Any) -> None:
         scope["scrapeguard"] = decision
-        outgoing = Outgoing(announcements, _nobody_refused, request, scope, send)
+        outgoing = Outgoing(additions, request, scope, send)
         await site(scope, receive, outgoing.send)
 
     return saying
@@ -141,12 +141,12 @@ def _crowded(policy: Policy) -> App:
     """The guard when very many clients have come by."""
     guarded = ScrapeGuard(demo_site(), policy, record=None)
     asked = Request.of("/", headers=CHROME)
-    sent = dict(asked.headers)
     behaviour = guarded.guard.behaviour
     if behaviour is not None:
         for number in range(_CROWD):
             client = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
-            behaviour.history.note(asked, sent, ClientKey.of(asked, sent, client), 0.0)
+            key = ClientKey.of(asked, client, asked.sent[b"accept-language"])
+            behaviour.history.note(asked, behaviour.history.conduct(key, 0.0), 0.0)
     return guarded
 
 

@@ -120,7 +120,7 @@ class SiteDecoys:
     def _canary(self, host: str, agent: str) -> Canary:
         epoch = epoch_of(self._clock())
         key = (host, agent, epoch)
-        canary = self._canaries.get(key)
+        canary = self._canaries[key]
         if canary is None:
             canary = Canary(self._key, host, agent, epoch)
             self._canaries.put(key, canary)

@@ -21,6 +21,11 @@ from scrapeguard.core.sharing import NO_PATHS
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.useragent import Claim, UserAgentClassifier
 
+# Members of an enum are found anew by each look (Python 3.11), at the cost of a call.
+_BROWSER = Purpose.BROWSER
+_MAX_STANDING = 4096
+"""Decisions in mind that depend on nothing but a claim and what there is against it, in each of two generations."""
+
 
 class Verifier(Protocol):
     """Tells from memory how sure it is that a client is who it says it is."""
@@ -59,9 +64,9 @@ class Guard:
         """The paths whose authors refuse AI; replaced as a whole when the app names others."""
         self._traps = None if behaviour is None else behaviour.traps
         self._classifier = classifier or UserAgentClassifier(policy.catalogue)
-        self._standing: Recent[tuple[SitePolicy, Claim, tuple[Evidence, ...]], Decision] = Recent(4096)
+        self._standing: Recent[tuple[SitePolicy, Claim, tuple[Evidence, ...]], Decision] = Recent(_MAX_STANDING)
         self._checked_standing: Recent[tuple[SitePolicy, Claim, Identity, tuple[Evidence, ...]], Decision] = Recent(
-            4096
+            _MAX_STANDING
         )
 
     def assess(self, request: Request) -> Decision:
@@ -74,22 +79,23 @@ class Guard:
     def _assess(self, request: Request) -> Decision:
         policy = self.policy
         claim = self._classifier.claim(request.user_agent)
-        site = policy.site(request.host)
+        site = policy.site(request.host) if policy.sites else policy.common
         client = policy.proxies.client(request) if policy.proxies.networks else request.peer
         if self._traps is not None and request.path.startswith(self._traps.prefix):
             return self._trapped(site, request, claim, client)
         evidence = claim.evidence
-        if self.behaviour is not None and (site.trust is None or not site.trust.covers(request, client)):
-            evidence += self._behaviour(self.behaviour, request, claim, client)
-        refused = self.refused_paths
-        if (site.rules or site.paths or refused.patterns) and depends_on_path(site, claim, refused):
-            identity = self._identity(request, claim, client)
-            rates = NO_RATES
-            if self.rates and client is not None:
-                rates = self.rates.note_here(address_key(client), self.monotonic())
-            return decide(policy, _facts(request, claim, identity, client, evidence, rates), refused)
+        behaviour = self.behaviour
+        if behaviour is not None and (site.trust is None or not site.trust.covers(request, client)):
+            if claim.purpose is _BROWSER:
+                scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
+                evidence += behaviour.of_browser(request, client, scheme, self.monotonic())
+            elif client is not None and not behaviour.ledger.is_empty:
+                evidence += self._of_other(behaviour, request, claim, client)
         # Where nothing but the claim counts, the same few claims come again and again.
-        standing = self._standing.get((site, claim, evidence))
+        standing = self._standing[site, claim, evidence]
+        refused = self.refused_paths
+        if (standing is None or refused.patterns) and depends_on_path(site, claim, refused):
+            return self._looked_into(request, claim, client, evidence)
         if standing is None:
             standing = decide(policy, _facts(request, claim, identity_of(claim), None, evidence))
             self._standing.put((site, claim, evidence), standing)
@@ -98,21 +104,21 @@ class Guard:
             standing = self._checked(site, request, claim, self._identity(request, claim, client), evidence)
         return standing.for_client(client)
 
-    def _behaviour(
-        self, behaviour: Behaviour, request: Request, claim: Claim, client: str | None
-    ) -> tuple[Evidence, ...]:
-        """What a client is and does; nothing is held against those whose operator vouches for them."""
-        if claim.purpose is Purpose.BROWSER:
-            return behaviour.of_browser(request, client, self._scheme(request), self.monotonic())
-        if client is None or behaviour.ledger.is_empty:
-            return ()
+    def _looked_into(
+        self, request: Request, claim: Claim, client: str | None, evidence: tuple[Evidence, ...]
+    ) -> Decision:
+        """The decision where it depends on more than the claim, and what there is against it."""
+        identity = self._identity(request, claim, client)
+        rates = NO_RATES
+        if self.rates and client is not None:
+            rates = self.rates.note_here(address_key(client), self.monotonic())
+        return decide(self.policy, _facts(request, claim, identity, client, evidence, rates), self.refused_paths)
+
+    def _of_other(self, behaviour: Behaviour, request: Request, claim: Claim, client: str) -> tuple[Evidence, ...]:
+        """What somebody answers for who names no browser; nothing, where its operator vouches for it."""
         found = behaviour.of_other(request, claim, client, self.monotonic())
         # It is asked last who it is: hardly anybody has anything to answer for.
         return () if found and self._identity(request, claim, client) is Identity.VERIFIED else found
-
-    def _scheme(self, request: Request) -> str:
-        proxies = self.policy.proxies
-        return proxies.scheme(request) if proxies.networks else request.scheme
 
     def _trapped(self, site: SitePolicy, request: Request, claim: Claim, client: str | None) -> Decision:
         """Whoever comes to a trap is refused; most answer for it, too."""
@@ -142,7 +148,7 @@ class Guard:
     ) -> Decision:
         """The decision where nothing but the claim counts, what there is against it, and whether it is true."""
         key = (site, claim, identity, evidence)
-        standing = self._checked_standing.get(key)
+        standing = self._checked_standing[key]
         if standing is None:
             standing = decide(self.policy, _facts(request, claim, identity, None, evidence))
             self._checked_standing.put(key, standing)

@@ -115,6 +115,8 @@ class Announcements:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._policy = guard.policy
+        self._behind_proxies = bool(guard.policy.proxies.networks)
         self._pages: dict[SitePolicy, RefusalPages] = {}
         self._complained = False
         # Strangers choose the Host, which stands in the address of the licence.
@@ -122,24 +124,23 @@ class Announcements:
         self.unplaced = self._voice(Place(guard.policy.common))
         """For answers to requests that could not be read."""
 
-    def of_page(self, request: Request, *, refused: bool = False) -> Announcer:
+    def of_page(self, request: Request, refused: bool = False) -> Announcer:
         """For the answer to a request.
 
         Args:
             request: what was asked for.
             refused: whether the app says that the author of the page refuses AI.
         """
-        guard = self._guard
-        policy, refused_paths = guard.policy, guard.refused_paths
+        policy, refused_paths = self._policy, self._guard.refused_paths
         site = policy.site(request.host) if policy.sites else policy.common
         said = None
         if site.paths or refused_paths.patterns:
             targets = targets_of(request.path, request.query)
             said = strictest_of(map(site.by_path.find, targets))
             refused = refused or any(map(refused_paths.covers, targets))
-        scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
+        scheme = policy.proxies.scheme(request) if self._behind_proxies else request.scheme
         key = (site, said, refused, scheme, request.host)
-        voice = self._voices.get(key)
+        voice = self._voices[key]
         if voice is None:
             voice = self._voice(Place(site, origin_of(scheme, request.host), said, refused))
             if len(request.host) <= MAX_HOST:

@@ -95,7 +95,7 @@ def _is_shared(headers: Mapping[bytes, bytes]) -> bool:
 
 def _wants_page(request: Request) -> bool:
     """Whether a page is asked for, and not a part of one, or something that is called one by default."""
-    sent = dict(request.headers)
+    sent = request.sent
     if request.method not in ("GET", "HEAD") or b"text/html" not in sent.get(b"accept", b""):
         return False
     return sent.get(b"sec-fetch-dest", b"document") == b"document"

@@ -13,7 +13,7 @@ from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.background import Background
 from scrapeguard.asgi.decoying import Decoying, Drip
 from scrapeguard.asgi.injecting import BYPASSES, Injector
-from scrapeguard.asgi.outgoing import Outgoing, stems_from_refusal
+from scrapeguard.asgi.outgoing import Additions, Outgoing, stems_from_refusal
 from scrapeguard.asgi.passage import PREFIX, Passage
 from scrapeguard.asgi.responders import FALSE, NO_WAY_OUT, RESPONDERS, Response, WayOut, bad_request, failure
 from scrapeguard.asgi.scope import read_request
@@ -29,6 +29,8 @@ from scrapeguard.telemetry.events import Event, Recorder
 logger = logging.getLogger("scrapeguard")
 
 
+# Members of an enum are found anew by each look (Python 3.11), at the cost of a call.
+_ALLOW = Action.ALLOW
 _UNREADABLE = Request()
 """Stands for a request that could be read in two ways."""
 
@@ -79,8 +81,9 @@ class GuardMiddleware:
         self._passage = passage
         self._decoying = decoying
         self._links = Injector(guard) if guard.policy.traps.live else None
-        self._injector = self._links if guard.policy.traps.inject else None
         self._announcements = Announcements(guard)
+        injector = self._links if guard.policy.traps.inject else None
+        self._additions = Additions(self._announcements, self._author_refusal, injector)
         self._watch: AddressWatch | None = AddressWatch()
         self._on_error = guard.policy.on_error
         self._background = background or Background(())
@@ -102,9 +105,9 @@ class GuardMiddleware:
         if answer is not None:
             await self._send_answer(answer, scope, receive, send)
             return
-        if self._injector is not None:
+        if self._additions.injector is not None:
             scope = _without_bypasses(scope)
-        outgoing = Outgoing(self._announcements, self._author_refusal, request, scope, send, self._injector)
+        outgoing = Outgoing(self._additions, request, scope, send)
         try:
             await self.app(scope, receive, outgoing.send)
         except Exception as error:
@@ -146,7 +149,7 @@ class GuardMiddleware:
                 decision.trap = partial(self._links.html, request, decision.client)
             if self._watch is not None:
                 self._watch_address(self._watch, decision.client)
-            if decision.action is Action.ALLOW and not self._record_all:
+            if decision.action is _ALLOW and not self._record_all:
                 return request, None
             return request, self._act(decision, request, falsely=scope["type"] == "http")
         except RequestError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.injecting import Injector, headers_of_injected
@@ -18,51 +19,40 @@ _HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.r
 """The messages that carry headers."""
 
 
+class Additions(NamedTuple):
+    """What is done to the responses of a site.
+
+    `announcements` are said with each page. `refusal` makes what the client gets where the app says that the author
+    refuses AI; None where that changes nothing. `injector` puts links to traps into pages; None leaves them alone.
+    """
+
+    announcements: Announcements
+    refusal: Callable[[Request, Decision], Response | None]
+    injector: Injector | None = None
+
+
 class Outgoing:
     """Stands between the app and the client for one exchange.
 
     Args:
-        announcements: what is said with each page.
-        refusal: what the client gets where the app says that the author refuses AI; None where that changes nothing.
+        additions: what is done to the response.
         request: what was asked for.
         scope: of the exchange; the app may mark the decision in it.
         send: to the client.
-        injector: puts links to traps into pages; None to leave them as they are.
     """
 
-    __slots__ = (
-        "_announcements",
-        "_decision",
-        "_injector",
-        "_link",
-        "_looks",
-        "_refusal",
-        "_request",
-        "_scope",
-        "_send",
-        "refused",
-    )
+    # Made for every request: what hardly any of them changes stands in the class.
+    _link = b""
+    _looks = False
+    refused = False
+    """Whether the client got a refusal in place of what the app sends."""
 
-    def __init__(
-        self,
-        announcements: Announcements,
-        refusal: Callable[[Request, Decision], Response | None],
-        request: Request,
-        scope: Scope,
-        send: Send,
-        injector: Injector | None = None,
-    ) -> None:
-        self._announcements = announcements
-        self._refusal = refusal
+    def __init__(self, additions: Additions, request: Request, scope: Scope, send: Send) -> None:
+        self._additions = additions
         self._request = request
-        self._decision: Decision = scope["scrapeguard"]
         self._scope = scope
         self._send = send
-        self._injector = injector
-        self._link = b""
-        self._looks = False
-        self.refused = False
-        """Whether the client got a refusal in place of what the app sends."""
+        self._decision: Decision = scope["scrapeguard"]
 
     def send(self, message: Message) -> Awaitable[None]:
         """The send to give to the app. No coroutine of its own: it hands on the awaitable of the one it wraps."""
@@ -81,7 +71,7 @@ class Outgoing:
         if self._looks:
             # What a page links to stands in its head; one look at the first part of a few pages is enough.
             self._looks = False
-            self._announcements.look_through(self._request, message.get("body", b""))
+            self._additions.announcements.look_through(self._request, message.get("body", b""))
         if self._link and not message.get("more_body"):
             return {**message, "body": message.get("body", b"") + self._link}
         return message
@@ -91,33 +81,27 @@ class Outgoing:
         headers = message.get("headers") or ()
         if type(headers) is not list:
             headers = list(headers)
-        # A dict is the fastest way to the names, which ASGI wants in lower case, and which do not always come so.
-        names: Mapping[bytes, bytes] = dict(headers)
-        if not b"".join(names).islower():
-            names = {name.lower(): value for name, value in headers}
+        names = _by_name(headers)
         refused = self._decision.ai_refused
         if SHARING in names:
             refused = self._denies(headers) or refused
             headers = [(name, value) for name, value in headers if name.lower() != SHARING]
         if message["type"] == "http.response.start":
-            if refused and (response := self._refusal(self._request, self._decision)) is not None:
+            announcements, refusal, injector = self._additions
+            if refused and (response := refusal(self._request, self._decision)) is not None:
                 self.refused = True
                 return self._refuse(response)
-            headers = self._announced(message["status"], headers, names, refused=refused)
+            voice = announcements.of_page(self._request, refused)
+            status = message["status"]
+            if status == 404:
+                announcements.missed(self._request, self._decision)
+            if voice.curious:
+                self._looks = status == 200 and announcements.look(voice, self._request, names)
+            headers = voice.added(headers, names)
+            if injector is not None:
+                headers = self._inject(injector, status, headers, names)
         # A copy, since an app may send the same message again.
         return self._send({**message, "headers": headers})
-
-    def _announced(
-        self, status: int, headers: list[tuple[bytes, bytes]], names: Mapping[bytes, bytes], *, refused: bool
-    ) -> list[tuple[bytes, bytes]]:
-        """The headers with ours among them; what they tell is taken notice of."""
-        voice = self._announcements.of_page(self._request, refused=refused)
-        if status == 404:
-            self._announcements.missed(self._request, self._decision)
-        elif voice.curious and status == 200:
-            self._looks = self._announcements.look(voice, self._request, names)
-        headers = voice.added(headers, names)
-        return headers if self._injector is None else self._inject(self._injector, status, headers, names)
 
     def _inject(
         self, injector: Injector, status: int, headers: list[tuple[bytes, bytes]], names: Mapping[bytes, bytes]
@@ -137,7 +121,7 @@ class Outgoing:
     def _denies(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         said = [value.strip().lower() for name, value in headers if name.lower() == SHARING]
         if unknown := [value for value in said if value != _DENY]:
-            self._announcements.misunderstood(unknown[0])
+            self._additions.announcements.misunderstood(unknown[0])
         return _DENY in said
 
     async def _swallow(self, message: Message) -> None:
@@ -146,6 +130,12 @@ class Outgoing:
         numbers = [int(number) for number in version.split(".") if number.isdecimal()]
         if message.get("more_body") and numbers >= [2, 4]:
             raise ClientGoneError("the page was refused in the name of its author")
+
+
+def _by_name(headers: list[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """Headers by their names, which ASGI wants in lower case, and which do not always come so."""
+    names = dict(headers)
+    return names if b"".join(names).islower() else {name.lower(): value for name, value in headers}
 
 
 class ClientGoneError(OSError):

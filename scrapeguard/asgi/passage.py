@@ -70,7 +70,7 @@ class Passage:
         form = self.button(request, client)
         if request.method not in ("GET", "HEAD") or self._has_loaded(key):
             return "", form
-        sent = dict(request.headers)
+        sent = request.sent
         # Only who is shown the page has been asked.
         if request.method == "GET" and preferred_form(sent.get(b"accept")) is Form.HTML and not is_prefetch(sent):
             behaviour.ledger.challenged(key, self._guard.monotonic())

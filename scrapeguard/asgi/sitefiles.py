@@ -105,7 +105,7 @@ class SiteFile:
     ) -> Response | None:
         """The file for the host of a request, or 304; None where there is none and the app may answer."""
         key = (subject.site, subject.host if len(subject.host) <= MAX_HOST else "", subject.scheme)
-        entry = self._entries.get(key)
+        entry = self._entries[key]
         # Whoever comes while the app is asked anew gets the file that was.
         if entry is None or (now >= entry.until and key not in self._asking):
             self._asking.add(key)
@@ -135,7 +135,7 @@ class SiteFile:
     def _interned(self, own: OwnFile) -> OwnFile:
         """The same answer as one object for all hosts that got it."""
         digest = sha256(b"%d %b %b" % (own.status, own.media_type.encode(), own.body)).digest()
-        known = self._owned.get(digest)
+        known = self._owned[digest]
         if known is None:
             known = own
             self._owned.put(digest, own)
@@ -152,7 +152,7 @@ class SiteFile:
         site = subject.site
         origin = _ORIGIN if subject.origin else ""
         key = (site, host_key(site, subject.host), origin, own)
-        made = self._made.get(key)
+        made = self._made[key]
         if made is None or made.refused is not subject.refused:
             data = self._make(subject, origin, own)
             if isinstance(data, OwnFile):

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.catalogue import Purpose
-from scrapeguard.core.clients import ClientKey, tag_of
+from scrapeguard.core.clients import ClientKey, address_key, tag_of
 from scrapeguard.core.history import History, is_prefetch, opens_page
 from scrapeguard.core.ledger import Deed, Ledger, Standing, paths_to_answer_for
 from scrapeguard.core.recent import Recent
@@ -18,6 +18,8 @@ from scrapeguard.core.useragent import Claim
 
 _MAX_VERSIONS = 256
 _TRAP_SHARED = Evidence("trap-shared", "a trap that was handed to it was followed from another address")
+_ANY_ROBOT = ("*",)
+_PATHS_OF_A_BROWSER = paths_to_answer_for(browser=True, tool=False)
 # They fetch what somebody else points at, and read no robots.txt for it.
 _SENT_BY_OTHERS = frozenset({Purpose.LINK_PREVIEW, Purpose.FEED_READER, Purpose.MONITOR})
 
@@ -58,26 +60,32 @@ class Behaviour:
             scheme: `https` or `http`, as the client used it.
             now: seconds that never go back.
         """
-        # The whole as a dict is faster than the few that matter.
-        sent = dict(request.headers)
-        found = self._browsers.evidence(request, sent, scheme)
+        found = self._browsers.evidence(request, scheme)
         if client is None:
             return found
-        key = ClientKey.of(request, sent, client)
-        found += self.history.note(request, sent, key, now)
-        if not self.ledger.is_empty:
-            standing = self.ledger.standing(key, now)
-            # People look at robots.txt too; and what scripts of a page fetch is not what anybody asked for.
-            if standing is Standing.NOTHING and request.method == "GET" and opens_page(sent):
-                self._note_broken(request, key, ("*",), now, least=paths_to_answer_for(browser=True, tool=False))
-            found = (*self._unless_shown(found, standing), *self._deeds(key, standing, now))
-        return found
+        address = client if ":" not in client else address_key(client)
+        history = self.history
+        conduct = history.conduct((address, request.user_agent, request.sent.get(b"accept-language")), now)
+        found += history.note(request, conduct, now)
+        ledger = self.ledger
+        lines = ledger.lines
+        if not lines or (conduct.unwritten == lines and conduct.unwritten_of == hash(request.host)):
+            return found
+        key = conduct.key
+        if not ledger.knows_of(key, request.host):
+            conduct.unwritten, conduct.unwritten_of = lines, hash(request.host)
+            return found
+        standing = ledger.standing(key, now)
+        # People look at robots.txt too; and what scripts of a page fetch is not what anybody asked for.
+        if standing is Standing.NOTHING and request.method == "GET" and opens_page(request.sent):
+            self._note_broken(request, key, _ANY_ROBOT, now, least=_PATHS_OF_A_BROWSER)
+        return self._unless_shown(found, standing) + self._deeds(key, standing, now)
 
     def of_other(self, request: Request, claim: Claim, client: str, now: float) -> tuple[Evidence, ...]:
         """What somebody answers for who names no browser."""
         if self.ledger.is_empty or not claim.purposes.isdisjoint(_SENT_BY_OTHERS):
             return ()
-        key = ClientKey.of(request, {}, client)
+        key = ClientKey.of(request, client)
         if not self.ledger.knows_of(key, request.host):
             return ()
         standing = self.ledger.standing(key, now)
@@ -89,8 +97,8 @@ class Behaviour:
     @staticmethod
     def key_of(request: Request, claim: Claim, client: str) -> ClientKey:
         """The key of a client; the language of those who name no browser says nothing."""
-        browser = claim.purpose is Purpose.BROWSER
-        return ClientKey.of(request, dict(request.headers) if browser else {}, client)
+        language = request.sent.get(b"accept-language") if claim.purpose is Purpose.BROWSER else None
+        return ClientKey.of(request, client, language)
 
     def tag_of(self, key: ClientKey) -> bytes:
         """What stands for a client in addresses that are handed to it."""
@@ -106,7 +114,7 @@ class Behaviour:
             text: the file; None where the client had it already.
             now: seconds that never go back.
         """
-        version = self._versions.get(tag)
+        version = self._versions[tag]
         if version is None:
             if text is None:
                 return
@@ -119,7 +127,7 @@ class Behaviour:
 
     def trapped(self, request: Request, claim: Claim, client: str, now: float) -> bool:
         """Write down who comes to a trap; False for those who only fetch ahead, or were sent by others."""
-        if self.traps is None or not claim.purposes.isdisjoint(_SENT_BY_OTHERS) or is_prefetch(dict(request.headers)):
+        if self.traps is None or not claim.purposes.isdisjoint(_SENT_BY_OTHERS) or is_prefetch(request.sent):
             return False
         key = self.key_of(request, claim, client)
         holder = self.traps.handed_to(request.path)

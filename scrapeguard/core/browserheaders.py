@@ -15,15 +15,6 @@ from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Request
 from scrapeguard.core.signals import Evidence
 
-_LOOKED_AT = (
-    b"accept-language",
-    b"accept-encoding",
-    b"sec-fetch-site",
-    b"sec-fetch-mode",
-    b"sec-fetch-dest",
-    b"sec-ch-ua",
-    b"sec-ch-ua-platform",
-)
 _FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 # What a socket begins with, and what a download manager sends for the browser.
 _NO_PAGE = (b"sec-websocket-key", b"range")
@@ -74,24 +65,34 @@ class BrowserHeaders:
         text = user_agent.decode("latin-1")
         return any(engine.match in text and engine.holds in text for engine in self._engines)
 
-    def evidence(self, request: Request, sent: Mapping[bytes, bytes], scheme: str) -> tuple[Evidence, ...]:
+    def evidence(self, request: Request, scheme: str) -> tuple[Evidence, ...]:
         """The signs on a request that names a browser; none where it is no opening of a page.
 
         Args:
             request: what was asked for.
-            sent: its headers by name.
             scheme: `https` or `http`, as the client used it.
         """
         if request.method != "GET":
             return ()
+        sent = request.sent
         mode = sent.get(b"sec-fetch-mode")
-        # Browsers send all of Sec-Fetch-* or nothing; who sends some is none, and no script of a page either.
-        whole = mode is not None and b"sec-fetch-site" in sent and b"sec-fetch-dest" in sent
-        if mode != b"navigate" and (whole or _is_no_page(request.path, sent)):
+        if mode != b"navigate" and (_has_whole_set(sent) or _is_no_page(request.path, sent)):
             return ()
         secure = scheme == "https" or self._is_local(request.host)
-        key = (request.user_agent, secure, *map(sent.get, _LOOKED_AT))
-        known = self._judged.get(key)
+        get = sent.get
+        # Written out, which is twice as fast as a loop over the names.
+        key = (
+            request.user_agent,
+            secure,
+            mode,
+            get(b"accept-language"),
+            get(b"accept-encoding"),
+            get(b"sec-fetch-site"),
+            get(b"sec-fetch-dest"),
+            get(b"sec-ch-ua"),
+            get(b"sec-ch-ua-platform"),
+        )
+        known = self._judged[key]
         if known is None:
             known = self._judge(request.user_agent or b"", sent, secure=secure)
             if sum(len(part) for part in key if isinstance(part, bytes)) <= _MAX_LENGTH:
@@ -99,7 +100,7 @@ class BrowserHeaders:
         return known
 
     def _is_local(self, host: str) -> bool:
-        known = self._local.get(host)
+        known = self._local[host]
         if known is None:
             known = is_local(host)
             if len(host) <= MAX_HOST:
@@ -116,6 +117,11 @@ class BrowserHeaders:
         if "HeadlessChrome/" in text or b"HeadlessChrome" in sent.get(b"sec-ch-ua", b""):
             found.append(Evidence("headless-browser", "names a browser without a window"))
         return tuple(found)
+
+
+def _has_whole_set(sent: Mapping[bytes, bytes]) -> bool:
+    """Whether all of Sec-Fetch-* are there. Who sends some of them is no browser, and no script of a page either."""
+    return all(name in sent for name in _FETCH)
 
 
 def _is_no_page(path: str, sent: Mapping[bytes, bytes]) -> bool:

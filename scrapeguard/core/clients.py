@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -21,6 +20,10 @@ MAX_ADDRESS = 45
 """Characters of an address; what is longer is none."""
 
 
+Identity = tuple[str, bytes | None, bytes | None]
+"""What a `ClientKey` holds, before it is one: nothing is cheaper to look a client up by."""
+
+
 class ClientKey(NamedTuple):
     """What clients are told apart by: several people may share an address, and what they send differs."""
 
@@ -31,23 +34,23 @@ class ClientKey(NamedTuple):
     """Accept-Language."""
 
     @classmethod
-    def of(cls, request: Request, sent: Mapping[bytes, bytes], client: str) -> ClientKey:
+    def of(cls, request: Request, client: str, language: bytes | None = None) -> ClientKey:
         """The key of whoever sent a request.
 
         Args:
             request: what was asked for.
-            sent: its headers by name.
             client: the address.
+            language: Accept-Language; None for those who name no browser, of whom it says nothing.
         """
         address = client if ":" not in client else address_key(client)
         # Once for every request: past the constructor, which is written in Python, at a third of the cost.
-        return tuple.__new__(cls, (address, request.user_agent, sent.get(b"accept-language")))
+        return tuple.__new__(cls, (address, request.user_agent, language))
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is short enough to be remembered."""
+        """Whether it is short enough to be remembered, and its address can be one."""
         address, user_agent, language = self
-        return len(address) + len(user_agent or b"") + len(language or b"") <= MAX_KEY
+        return len(address) <= MAX_ADDRESS and len(address) + len(user_agent or b"") + len(language or b"") <= MAX_KEY
 
 
 def address_key(client: str) -> str:
@@ -78,7 +81,13 @@ def tag_of(key: ClientKey, secret: bytes) -> bytes:
 
 
 class Conduct:
-    """What one client did within the window."""
+    """What one client did within the window.
+
+    Args:
+        key: the client.
+        now: seconds that never go back.
+        loads: whether what it calls itself loads styles.
+    """
 
     __slots__ = (
         "ahead",
@@ -88,6 +97,7 @@ class Conduct:
         "gaps",
         "gaps_squared",
         "groups",
+        "key",
         "last",
         "loads",
         "marks",
@@ -104,11 +114,13 @@ class Conduct:
         "surveys",
         "typed",
         "typed_seen",
+        "unwritten",
+        "unwritten_of",
     )
 
-    def __init__(self, now: float, *, loads: bool = True) -> None:
+    def __init__(self, key: ClientKey, now: float, *, loads: bool = True) -> None:
+        self.key = key
         self.loads = loads
-        """Whether what it calls itself loads styles."""
         self.begun = self.last = self.minute = self.page_at = now
         self.pages = self.pages_this_minute = 0
         self.typed = 0
@@ -124,6 +136,8 @@ class Conduct:
         self.ahead = 0
         """Pages fetched before anybody asked for them."""
         self.first_style = 0
+        self.unwritten = self.unwritten_of = 0
+        """How many lines the ledger had, none of them about it, when it came to the host that the second stands for."""
         self.fetches = 0
         """How often the first of its styles was fetched: as often as people come who share all else."""
         self.styles = self.parts = self.returning = self.surveys = False
@@ -137,7 +151,7 @@ class Conduct:
             self.first_style = style
         self.fetches += self.first_style == style
 
-    def opened(self, mark: int, now: float, *, typed: bool) -> None:
+    def opened(self, mark: int, now: float, typed: bool) -> None:
         """It opens a page.
 
         Args:

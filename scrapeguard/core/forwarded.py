@@ -88,7 +88,7 @@ class Proxies:
         return self._peer(peer).trusted
 
     def _peer(self, text: str | None) -> _Peer:
-        known = self._peers.get(text)
+        known = self._peers[text]
         if known is None:
             address = parse_address(text)
             known = _Peer(address, str(address) if address is not None else text, self.trusts(address))

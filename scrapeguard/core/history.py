@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from zlib import crc32
 
 from scrapeguard.core.acts import Act, What
-from scrapeguard.core.clients import MAX_ADDRESS, ClientKey, Conduct, network_key
+from scrapeguard.core.clients import ClientKey, Conduct, Identity, network_key
 from scrapeguard.core.groups import MARKS, Group
-from scrapeguard.core.oddity import odd, without_bare
+from scrapeguard.core.oddity import is_plain, odd, without_bare
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Request
@@ -59,7 +59,7 @@ class History:
         loads_styles: Callable[[bytes], bool] | None = None,
         tell: Tell | None = None,
     ) -> None:
-        self._clients: Recent[ClientKey, Conduct] = Recent(size)
+        self._clients: Recent[Identity, Conduct] = Recent(size)
         self._groups: Recent[tuple[str, object], Group] = Recent(MAX_GROUPS)
         self.styles = Styles()
         self._loads_styles = loads_styles or _all_do
@@ -68,42 +68,33 @@ class History:
     def __len__(self) -> int:
         return len(self._clients)
 
-    def note(self, request: Request, sent: Mapping[bytes, bytes], key: ClientKey, now: float) -> tuple[Evidence, ...]:
+    def note(self, request: Request, conduct: Conduct, now: float) -> tuple[Evidence, ...]:
         """Remember a request of somebody who names a browser, and say what is odd about the client so far.
 
         Args:
             request: what was asked for.
-            sent: its headers by name.
-            key: the client.
+            conduct: what is remembered of the client.
             now: seconds that never go back.
         """
-        if b"sec-websocket-key" in sent or len(key.address) > MAX_ADDRESS:
+        sent = request.sent
+        if b"sec-websocket-key" in sent:
             return ()
-        conduct = self._conduct(key, now)
         # Apps, browsers for text and runtimes name themselves, and read in ways of their own.
         if not conduct.loads and not (request.user_agent or b"").startswith(_COMMON_NAME):
             return ()
-        if not conduct.returning and _comes_back(sent, conduct):
-            self._do(Act(What.RETURN, key), conduct, now)
+        # What speaks for others is of no use to those who fetch styles.
+        if not (conduct.styles or conduct.returning) and _comes_back(sent, conduct):
+            self._do(Act(What.RETURN, conduct.key), conduct, now)
         path = request.path
         conduct.last = now
         if "." in path and is_asset(path):
-            self._note_part(request, key, conduct, now)
-        elif request.method == "GET" and opens_page(sent) and not self._is_ahead(sent, conduct):
-            self._note_page(request, sent, key, conduct, now)
-            has_styles = not conduct.styles and self.styles.are_at(request.host)
-            conduct.odd = odd(conduct, now, has_styles=has_styles)
+            self._note_part(request, conduct, now)
+        elif request.method == "GET" and opens_page(sent) and not (is_prefetch(sent) and _is_ahead(conduct)):
+            self._note_page(request, conduct, now)
         return conduct.odd
 
-    @staticmethod
-    def _is_ahead(sent: Mapping[bytes, bytes], conduct: Conduct) -> bool:
-        """Whether a browser fetches a page before anybody asked for it; more than it could ever need are pages."""
-        if not is_prefetch(sent) or conduct.ahead > _MOST_AHEAD + _AHEAD_OF_A_PAGE * conduct.pages:
-            return False
-        conduct.ahead += 1
-        return True
-
-    def _note_part(self, request: Request, key: ClientKey, conduct: Conduct, now: float) -> None:
+    def _note_part(self, request: Request, conduct: Conduct, now: float) -> None:
+        key = conduct.key
         if request.path in _SURVEYS:
             if not conduct.surveys:
                 self._do(Act(What.SURVEY, key), conduct, now)
@@ -115,19 +106,23 @@ class History:
         elif not conduct.parts:
             self._do(Act(What.PART, key), conduct, now)
 
-    def _note_page(
-        self, request: Request, sent: Mapping[bytes, bytes], key: ClientKey, conduct: Conduct, now: float
-    ) -> None:
+    def _note_page(self, request: Request, conduct: Conduct, now: float) -> None:
+        sent = request.sent
         target = f"{request.path}?{request.query}" if request.query else request.path
         octets = target.encode("utf-8", "replace")
         mark = crc32(octets) % MARKS
         typed = _is_typed(sent, octets, conduct)
-        fingerprint = 0 if conduct.groups or conduct.styles else _fingerprint(sent)
-        # Once for every page: past the constructor, which is written in Python, at a third of the cost.
-        act = tuple.__new__(Act, (What.PAGE, key, request.host, mark, typed, fingerprint))
-        self._page(act, conduct, now)
-        if self.tell is not None:
-            self.tell(act, now)
+        if conduct.styles and self.tell is None:
+            # Most pages are those of readers, of whom nothing else is to be written down.
+            conduct.opened(mark, now, typed)
+        else:
+            fingerprint = 0 if conduct.groups or conduct.styles else _fingerprint(sent)
+            # Once for every page: past the constructor, which is written in Python, at a third of the cost.
+            self._do(tuple.__new__(Act, (What.PAGE, conduct.key, request.host, mark, typed, fingerprint)), conduct, now)
+        if is_plain(conduct):
+            conduct.odd = ()
+        else:
+            conduct.odd = odd(conduct, now, has_styles=not conduct.styles and self.styles.are_at(request.host))
 
     def _do(self, act: Act, conduct: Conduct, now: float) -> None:
         self._apply(act, conduct, now)
@@ -139,7 +134,7 @@ class History:
         if act.what in (What.STYLED_SITE, What.LINKED_STYLES):
             self.styles.heard(act)
         else:
-            conduct = self._conduct(act.key, now)
+            conduct = self.conduct(act.key, now)
             self._apply(act, conduct, now)
             conduct.last = max(conduct.last, now)
 
@@ -159,7 +154,7 @@ class History:
                 conduct.surveys = True
 
     def _page(self, act: Act, conduct: Conduct, now: float) -> None:
-        conduct.opened(act.number, now, typed=act.typed)
+        conduct.opened(act.number, now, act.typed)
         if conduct.styles:
             return
         if not conduct.groups and act.key.is_kept:
@@ -185,7 +180,7 @@ class History:
         )
         groups = []
         for key, least in keys:
-            group = self._groups.get(key)
+            group = self._groups[key]
             if group is None:
                 group = Group(least, now)
                 self._groups.put(key, group)
@@ -193,12 +188,13 @@ class History:
             groups.append(group)
         conduct.groups = tuple(groups)
 
-    def _conduct(self, key: ClientKey, now: float) -> Conduct:
+    def conduct(self, identity: Identity, now: float) -> Conduct:
         """What is remembered of a client; begun anew where that is long ago."""
-        known = self._clients.get(key)
+        known = self._clients[identity]
         if known is not None and now - known.last <= IDLE and now - known.begun <= WINDOW:
             return known
-        fresh = Conduct(now, loads=self._loads_styles(key.user_agent or b""))
+        key = ClientKey(*identity)
+        fresh = Conduct(key, now, loads=self._loads_styles(key.user_agent or b""))
         if known is not None:
             # What was fetched then may still be in the cache; surely so of who reads on.
             fresh.returning = known.styles or known.returning
@@ -209,22 +205,22 @@ class History:
 
     def missed(self, key: ClientKey, now: float) -> None:
         """A client was told that there is no such page."""
-        conduct = self._clients.get(key)
+        conduct = self._clients[key]
         if conduct is not None and conduct.pages:
             self._do(Act(What.MISS, key), conduct, now)
 
     def passed(self, key: ClientKey, host: str, now: float) -> None:
         """A client has fetched a style that was made for it alone, on that host."""
-        conduct = self._conduct(key, now)
+        conduct = self.conduct(key, now)
         if not conduct.styles and not conduct.returning:
             self.styles.wronged(host)
         self._do(Act(What.STYLE, key), conduct, now)
 
     def begins_anew(self, key: ClientKey, now: float) -> None:
         """A client has shown that a person is there: what it did before is forgotten."""
-        fresh = Conduct(now, loads=self._loads_styles(key.user_agent or b""))
+        fresh = Conduct(key, now, loads=self._loads_styles(key.user_agent or b""))
         fresh.returning = fresh.styles = True
-        known = self._clients.get(key)
+        known = self._clients[key]
         if known is not None:
             fresh.groups = known.groups
         if key.is_kept:
@@ -240,6 +236,14 @@ def opens_page(sent: Mapping[bytes, bytes]) -> bool:
     if mode is None:
         return b"text/html" in sent.get(b"accept", b"")
     return mode == b"navigate" or b"sec-fetch-site" not in sent or b"sec-fetch-dest" not in sent
+
+
+def _is_ahead(conduct: Conduct) -> bool:
+    """Whether a page is fetched before anybody asked for it; more than a browser could ever need are pages."""
+    if conduct.ahead > _MOST_AHEAD + _AHEAD_OF_A_PAGE * conduct.pages:
+        return False
+    conduct.ahead += 1
+    return True
 
 
 def _all_do(_: bytes) -> bool:

@@ -117,8 +117,8 @@ class Ledger:
 
     def __init__(self, *, size: int = MAX_KNOWN, tell: Callable[[Entry, float], object] | None = None) -> None:
         self.tell = tell
-        self.is_empty = True
-        """Whether nothing was ever written down. An attribute, since it is asked for with every request."""
+        self.lines = 0
+        """How often something was written down. An attribute, since it is asked for with every request."""
         self.accuses = False
         """Whether there are clients whose traps were followed by others."""
         self._known: Recent[ClientKey, _Record] = Recent(size)
@@ -134,7 +134,7 @@ class Ledger:
 
     def knows(self, version: str) -> bool:
         """Whether it has this version of a robots.txt."""
-        return self._texts.get(version) is not None
+        return self._texts[version] is not None
 
     def served(self, key: ClientKey, host: str, version: str, text: RobotsText | None, now: float) -> None:
         """A client has read the robots.txt of a host.
@@ -152,32 +152,37 @@ class Ledger:
         if self.tell is not None:
             self.tell(Entry(key, None, host, version), now)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written down."""
+        return self.lines == 0
+
     def _read(self, key: ClientKey, host: str, version: str, now: float) -> None:
-        self.is_empty = False
+        self.lines += 1
         if key.is_kept:
             # Once for every robots.txt: past the constructor, which is written in Python, at a third of the cost.
             self._readers.put((key, host), tuple.__new__(_Reader, (version, now)))
 
     def knows_of(self, key: ClientKey, host: str) -> bool:
         """Whether there is anything to be said of a client on a host."""
-        return self.accuses or self._known.get(key) is not None or self._readers.get((key, host)) is not None
+        return self.accuses or self._known[key] is not None or self._readers[key, host] is not None
 
     def has_read(self, key: ClientKey, host: str) -> bool:
         """Whether a client has read the robots.txt of a host."""
-        return self._readers.get((key, host)) is not None
+        return self._readers[key, host] is not None
 
     def refuses(self, key: ClientKey, host: str, token: str, target: str, now: float) -> bool:
         """Whether the robots.txt that a client has read lately refuses it this path and query.
 
         False where it read none, and where the text is not known here.
         """
-        reader = self._readers.get((key, host))
+        reader = self._readers[key, host]
         if reader is None or now - reader.time > _FORGOTTEN:
             return False
         asked = (reader.version, token, target)
-        verdict = self._verdicts.get(asked)
+        verdict = self._verdicts[asked]
         if verdict is None:
-            text = self._texts.get(reader.version)
+            text = self._texts[reader.version]
             if text is None:
                 return False
             line = deciding_line(text, token, target)
@@ -231,7 +236,7 @@ class Ledger:
 
     def heard(self, entry: Entry, now: float) -> None:
         """Write down what another worker tells, which happened at that time."""
-        self.is_empty = False
+        self.lines += 1
         if entry.key is None:
             self.accuses = True
             self._accused.put(entry.tag, now)
@@ -257,17 +262,17 @@ class Ledger:
 
     def is_accused(self, tag: bytes, now: float) -> bool:
         """Whether a trap of the client of this tag was followed by another, lately."""
-        time = self._accused.get(tag)
+        time = self._accused[tag]
         return time is not None and now - time <= FULL
 
     def may_press(self, key: ClientKey, now: float) -> bool:
         """Whether the past of a client may be forgotten once more."""
-        record = self._known.get(key)
+        record = self._known[key]
         return record is None or record.clicks < MAX_CLICKS or now - record.clicked > PASS
 
     def standing(self, key: ClientKey, now: float) -> Standing:
         """What a client has shown lately."""
-        record = self._known.get(key)
+        record = self._known[key]
         if record is None:
             return Standing.NOTHING
         if now - record.deeds.get(Deed.PRESSED_BUTTON, -PASS) < PASS:
@@ -276,7 +281,7 @@ class Ledger:
 
     def evidence(self, key: ClientKey, now: float) -> tuple[Evidence, ...]:
         """What a client answers for, weighing less the longer it is ago."""
-        record = self._known.get(key)
+        record = self._known[key]
         if record is None:
             return ()
         found = ((_SAID[deed], left(now - time)) for deed, time in record.deeds.items() if deed in _SAID)
@@ -284,11 +289,11 @@ class Ledger:
 
     def _did_lately(self, key: ClientKey, deed: Deed, now: float) -> bool:
         """Whether a deed was written down within the last minute."""
-        record = self._known.get(key)
+        record = self._known[key]
         return record is not None and now - record.deeds.get(deed, -_REFRESH) < _REFRESH
 
     def _count(self, key: ClientKey) -> _Count:
-        count = self._counts.get(key)
+        count = self._counts[key]
         if count is None:
             count = _Count()
             if key.is_kept:
@@ -296,8 +301,8 @@ class Ledger:
         return count
 
     def _record(self, key: ClientKey) -> _Record:
-        self.is_empty = False
-        record = self._known.get(key)
+        self.lines += 1
+        record = self._known[key]
         if record is None:
             record = _Record({})
             if key.is_kept:

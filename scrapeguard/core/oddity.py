@@ -39,6 +39,17 @@ _CROWD = Evidence("many-addresses", "takes pages alone, as many others do that h
 _BARE = frozenset({_NO_STYLES, _NOTHING_ELSE, _FAST, _BROAD, _CROWD})
 
 
+def is_plain(client: Conduct) -> bool:
+    """Whether nothing can be odd about a client, as with nearly all: the quick look before the thorough one."""
+    return (
+        client.styles
+        and client.marks < _STEADY_DIFFERENT
+        and client.typed < _PAGES_TYPED
+        and client.misses < _MISSES
+        and not client.surveys
+    )
+
+
 def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...]:
     """What is odd about the way in which a client reads.
 

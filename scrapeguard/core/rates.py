@@ -65,7 +65,7 @@ class Rates:
             now: seconds that never go back.
             number: how many requests.
         """
-        counts = self._clients.get(client)
+        counts = self._clients[client]
         if counts is None:
             counts = tuple(_Count(now) for _ in self._windows)
             self._clients.put(client, counts)

@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class Recent(dict[K, V | None]):
     """Remembers values by key in two generations, instead of a list in order of use.
 
-    A hit costs one dict lookup, and forgetting is one assignment: when the young generation is full it becomes the old
-    one, and what nobody asks for again goes with the next. At most twice `size` values are held.
+    `recent[key]` is the value that was put under the key, or None where it is forgotten. The dict itself is the young
+    generation, so that a hit costs no call; when it is full it becomes the old one, and what nobody asks for again goes
+    with the next. At most twice `size` values are held.
     """
 
-    __slots__ = ("_old", "_young", "size")
+    __slots__ = ("_old", "size")
 
     def __init__(self, size: int) -> None:
+        super().__init__()
         self.size = size
-        self._young: dict[K, V] = {}
-        self._old: dict[K, V] = {}
+        self._old: dict[K, V | None] = {}
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return super().__len__() + len(self._old)
 
-    def get(self, key: K) -> V | None:
-        """The value that was put under the key, or None where it is forgotten."""
-        value = self._young.get(key)
-        if value is None and (value := self._old.get(key)) is not None:
+    def __missing__(self, key: K) -> V | None:
+        value = self._old.get(key)
+        if value is not None:
             self.put(key, value)
         return value
 
+    def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
+        """The value that was put under the key, else the default."""
+        value = self[key]
+        return default if value is None else value
+
     def put(self, key: K, value: V) -> None:
         """Remember a value, which must not be None."""
-        if len(self._young) >= self.size:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
+        if super().__len__() >= self.size:
+            self._old = dict(self)
+            self.clear()
+        self[key] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -10,11 +11,15 @@ T = TypeVar("T")
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
+_NOTHING_SENT: Mapping[bytes, bytes] = MappingProxyType({})
+
+
 class Request(NamedTuple):
     """One request. A named tuple, since one is made for every request and nothing is cheaper.
 
     `path` is raw: percent-encoded as it came, without the query. `host` is the Host field as it came. `headers` are
-    pairs of lower-case name and value, in their order, duplicates kept. `peer` is the address of the socket.
+    pairs of lower-case name and value, in their order, duplicates kept; `sent` are the same by name, of duplicates the
+    last. `peer` is the address of the socket.
     """
 
     method: str = "GET"
@@ -27,6 +32,7 @@ class Request(NamedTuple):
     peer: str | None = None
     resolved: bool = False
     """Whether the server has put the client's address in place of the socket's already (uvicorn leaves port 0 then)."""
+    sent: Mapping[bytes, bytes] = _NOTHING_SENT
 
     @classmethod
     def of(
@@ -59,6 +65,7 @@ class Request(NamedTuple):
             headers=raw,
             user_agent=b" ".join(agents) if agents else None,
             peer=peer,
+            sent=dict(raw),
         )
 
     def header(self, name: str) -> list[str]:

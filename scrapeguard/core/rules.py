@@ -64,7 +64,7 @@ class RuleIndex:
         """Whether a rule could match a request with this claim, wherever it goes and wherever it comes from."""
         if self._for_anybody:
             return True
-        concerned = self._concerned.get(claim)
+        concerned = self._concerned[claim]
         if concerned is None:
             concerned = any(True for _ in self._of_claim(claim))
             self._concerned.put(claim, concerned)

@@ -32,19 +32,19 @@ class Styles:
         so where browsers that took none turn out to load what is made for them, and hardly any fetch what there is,
         that proves nothing any more.
         """
-        site = self._sites.get(host)
+        site = self._sites[host]
         if site is None or not (site.serves or site.links):
             return False
         return site.wronged < _WRONGED + site.fetched // _FETCHED_FOR_EACH
 
     def are_curious(self, host: str) -> bool:
         """Whether the site of this host has not answered with a style yet."""
-        site = self._sites.get(host)
+        site = self._sites[host]
         return len(host) <= MAX_HOST and (site is None or not site.serves)
 
     def look_for_links(self, host: str) -> bool:
         """Whether it is worth a look which styles a page of this host links to."""
-        site = self._sites.get(host)
+        site = self._sites[host]
         return site is None or not (site.links or site.serves or site.looks >= _MAX_LOOKS)
 
     @staticmethod
@@ -69,7 +69,7 @@ class Styles:
 
     def fetched(self, host: str, *, first: bool) -> None:
         """A client asks for a style or script of this site, for the first time perhaps."""
-        if first and (site := self._sites.get(host)) is not None:
+        if first and (site := self._sites[host]) is not None:
             site.fetched += 1
 
     def wronged(self, host: str) -> None:
@@ -88,7 +88,7 @@ class Styles:
             self.tell(Act(what, NOBODY, host), now)
 
     def _site(self, host: str) -> _Site:
-        site = self._sites.get(host)
+        site = self._sites[host]
         if site is None:
             site = _Site()
             self._sites.put(host, site)

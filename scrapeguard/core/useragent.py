@@ -95,7 +95,7 @@ class UserAgentClassifier:
         """The claim of a raw header; None and binary junk are ordinary inputs."""
         if user_agent is None:
             return _NOTHING
-        claim = self._claims.get(user_agent)
+        claim = self._claims[user_agent]
         if claim is None:
             claim = self.classify(user_agent)
             if len(user_agent) <= _MAX_REMEMBERED:

@@ -93,7 +93,7 @@ class ReverseDns:
     def known(self, address: Address, patterns: tuple[str, ...]) -> tuple[bool, bool | None]:
         """Whether there is an answer, and which; where there is none, it will be asked for."""
         key = (address, patterns)
-        answer = self._answers.get(key)
+        answer = self._answers[key]
         if answer is not None and self._monotonic() < answer.until:
             return True, answer.confirmed
         self._want(key)

@@ -245,7 +245,7 @@ def test_a_host_without_end_is_kept_nowhere(guard, tmp_path):
     for path in ("/file", "/robots.txt"):
         for number in range(3):
             assert ask(guarded, path, host=f"{number}{'x' * 10_000}").status_code == 200
-    kept = [*guarded._announcements._voices._young, *guarded._files["/robots.txt"]._entries._young]
+    kept = [*guarded._announcements._voices, *guarded._files["/robots.txt"]._entries]
     assert not [key for key in kept if any(isinstance(part, str) and len(part) > 300 for part in key)]
 
 

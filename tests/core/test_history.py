@@ -12,6 +12,10 @@ TYPED = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate"}
 CLICKED = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "referer": "https://h/"}
 
 
+def key_of(asked, client):
+    return ClientKey.of(asked, client, asked.sent.get(b"accept-language"))
+
+
 class Visit:
     """One client on a site that has styles, unless it is said to have none."""
 
@@ -25,9 +29,8 @@ class Visit:
     def get(self, path, after=5.0, headers=TYPED, method="GET", host="h"):
         self.now += after
         asked = Request.of(path, method=method, headers=headers, host=host)
-        sent = dict(asked.headers)
-        key = ClientKey.of(asked, sent, self.client)
-        return {evidence.signal for evidence in self.history.note(asked, sent, key, self.now)}
+        conduct = self.history.conduct(key_of(asked, self.client), self.now)
+        return {evidence.signal for evidence in self.history.note(asked, conduct, self.now)}
 
     def read(self, pages, **more):
         """Open pages one after the other: what was odd about the last one."""
@@ -201,7 +204,7 @@ def test_who_asks_for_what_is_not_there_guesses():
     for number in range(20):
         found = visit.get(f"/{number}", after=2.0 + number % 3, headers=CLICKED)
         asked = Request.of(f"/{number}", headers=CLICKED, host="h")
-        visit.history.missed(ClientKey.of(asked, dict(asked.headers), visit.client), visit.now)
+        visit.history.missed(key_of(asked, visit.client), visit.now)
     assert found == {"many-misses"}
     visit.history.missed(ClientKey("192.0.2.99", None, None), visit.now)
     assert len(visit.history._clients) == 1
@@ -393,7 +396,7 @@ def test_a_browser_for_text_takes_no_styles():
 def test_what_was_done_is_forgotten_once_a_person_shows():
     visit = Visit()
     asked = Request.of("/", headers=TYPED, host="h")
-    key = ClientKey.of(asked, dict(asked.headers), visit.client)
+    key = key_of(asked, visit.client)
     assert visit.read(10)
     visit.history.begins_anew(key, visit.now)
     assert visit.read(4) == set()
@@ -420,7 +423,7 @@ def test_links_prove_nothing_where_browsers_turn_out_to_get_styles_elsewhere():
         visit = Visit(history, f"192.0.2.{number}", styled=False)
         assert "no-styles" in visit.read(5, headers=CLICKED)
         asked = Request.of("/", headers=CLICKED, host="h")
-        history.passed(ClientKey.of(asked, dict(asked.headers), visit.client), "h", visit.now)
+        history.passed(key_of(asked, visit.client), "h", visit.now)
     assert Visit(history, "192.0.2.9", styled=False).read(10, headers=CLICKED) == set()
     for number in range(20, 30):
         Visit(history, f"192.0.2.{number}", styled=False).get("/site.css", headers={})
@@ -521,7 +524,7 @@ def test_a_style_takes_back_at_once_what_was_missing():
     visit = Visit()
     assert "no-styles" in visit.read(5, headers=CLICKED)
     asked = Request.of("/", headers=CLICKED, host="h")
-    visit.history.passed(ClientKey.of(asked, dict(asked.headers), visit.client), "h", visit.now)
+    visit.history.passed(key_of(asked, visit.client), "h", visit.now)
     assert visit.get("/form", headers={"sec-fetch-mode": "cors"}, method="POST") == set()
 
 
@@ -535,5 +538,5 @@ def test_where_styles_come_out_of_a_cache_in_front_few_are_asked():
         if "no-styles" in visit.read(5, headers=CLICKED):
             asked += 1
             request = Request.of("/", headers=CLICKED, host="h")
-            history.passed(ClientKey.of(request, dict(request.headers), visit.client), "h", visit.now)
+            history.passed(key_of(request, visit.client), "h", visit.now)
     assert asked == 3

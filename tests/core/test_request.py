@@ -78,9 +78,9 @@ def test_two_lines_of_a_user_agent_are_one_claim():
 def test_recent_holds_what_was_asked_for_last_and_never_more_than_twice_its_size(keys, size):
     recent = Recent(size)
     for key in keys:
-        value = recent.get(key)
+        value = recent[key]
         assert value in (None, -key - 1)
         if value is None:
             recent.put(key, -key - 1)
-        assert recent.get(key) == -key - 1
+        assert recent[key] == recent.get(key) == -key - 1
         assert len(recent) <= 2 * size

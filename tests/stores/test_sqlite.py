@@ -145,7 +145,7 @@ async def test_a_disk_that_does_not_answer_is_an_error_and_no_work_piles_up(path
             release.wait(30)
         return time.time()
 
-    store, other = SqliteStore(path, clock=clock, limit=0.1), SqliteStore(path)
+    store, other = SqliteStore(path, clock=clock, limit=1.0), SqliteStore(path)
     await store.exchange(b"1")
     for body in (b"2", b"3", b"4"):
         with pytest.raises(StoreError, match="the disk has not answered"):
