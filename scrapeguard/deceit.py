@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -18,9 +19,9 @@ from scrapeguard.canaries.canary import Canary
 from scrapeguard.canaries.derivation import commitment, epoch_of
 from scrapeguard.canaries.keys import read_keys
 from scrapeguard.core.decision import Decision
-from scrapeguard.core.policy import DecoyPolicy
+from scrapeguard.core.policy import DecoyLook, DecoyPolicy
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import Request, canonical_host, plain_target
+from scrapeguard.core.request import Request, of_host, plain_target
 from scrapeguard.decoys.learnt import learn
 from scrapeguard.decoys.maze import PAGES
 from scrapeguard.decoys.site import DecoyPage, DecoySite
@@ -47,7 +48,8 @@ class SiteDecoys:
 
     Args:
         said: what the owner wants of them.
-        hosts: names that have decoys of their own; all others share those of `said.host`.
+        looks: how they look at the hosts of a pattern. A host that is named has decoys of its own, and so has a pattern
+            with a look of its own, under the name below which its hosts are; all others share those of `said.host`.
         secret: of the site.
         clock: seconds since the epoch.
         record: takes what was served; None where nobody wants to know.
@@ -59,49 +61,55 @@ class SiteDecoys:
     def __init__(
         self,
         said: DecoyPolicy,
-        hosts: Iterable[str],
+        looks: Mapping[str, DecoyLook],
         secret: SiteSecret,
         *,
         clock: Callable[[], float],
         record: Callable[[Served], object] | None = None,
     ) -> None:
         self._said = said
+        self.shared = said.host
+        """The host whose decoys all have that have none of their own."""
         self._secret = secret.octets
         self._key = read_keys(secret.text, "the secret").present
         self._commitment = commitment(self._key)
         self._clock = clock
         self._record = record
         self._canaries: Recent[tuple[str, str, str], Canary] = Recent(_MAX_CANARIES)
-        self._names = tuple(dict.fromkeys((said.host, *(host for host in hosts if "*" not in host))))
-        template = None
-        if said.template is not None and said.template != LEARN:
-            template = Template.of(Path(said.template).read_text(encoding="utf-8"))
-        self._sites = self._made(template)
+        self._said_of = {said.host: said} | {
+            pattern: replace(look.over(said), host=pattern.removeprefix("*."))
+            for pattern, look in looks.items()
+            if "*" not in pattern or look != DecoyLook()
+        }
+        # A pattern without a look of its own has those of all, be there a wider one with another or not.
+        self._patterns = {pattern: pattern if pattern in self._said_of else said.host for pattern in looks}
+        templates = {name: _template(name) for name in {one.template for one in self._said_of.values()}}
+        self._sites = {name: self._made(one, templates[one.template]) for name, one in self._said_of.items()}
 
-    def _made(self, template: Template | None) -> dict[str, DecoySite]:
-        said = self._said
+    def _made(self, said: DecoyPolicy, template: Template | None) -> DecoySite:
         corpus = None if said.corpus is None else Path(said.corpus)
         make = partial(DecoySite, locale=said.locale, corpus=corpus, links=said.links, depth=said.depth)
-        return {name: make(self._secret, name, template=template) for name in self._names}
+        return make(self._secret, said.host, template=template)
 
     def jobs(self, app: ASGIApp) -> list[LearnJob]:
         """What is to be done beside the requests of this app."""
-        return [LearnJob(self, app, self._said.host)] if self._said.template == LEARN else []
+        learning = [name for name, said in self._said_of.items() if said.template == LEARN]
+        return [LearnJob(self, app, learning)] if learning else []
 
-    def look_like(self, page: str) -> None:
-        """Look like this page of the site from now on.
+    def look_like(self, page: str, name: str) -> None:
+        """Let the decoys of a name look like this page of its site from now on.
 
         Raises:
             ValueError: nothing can be learnt from it.
         """
-        self._sites = self._made(learn(page))
+        self._sites[name].look_like(learn(page))
 
     def decoy(self, request: Request, decision: Decision) -> Decoy:
         """The decoy for a request, the same on every visit of that agent within an epoch."""
-        name = canonical_host(request.host)
-        host = name if name in self._sites else self._said.host
+        name = self._name_of(request.host)
+        host = self._said_of[name].host
         accept = first_value(request, b"accept")
-        made = self._sites[host].page(request.path, None if accept is None else accept.decode("latin-1"))
+        made = self._sites[name].page(request.path, None if accept is None else accept.decode("latin-1"))
         agent = decision.agent
         canary = self._canary(host, "unknown" if agent is None else agent.name or str(agent.purpose))
         page_id = canary.page_id(plain_target(request.path))
@@ -110,9 +118,15 @@ class SiteDecoys:
         self._write_down(request, decision, made, canary.epoch, page_id)
         return Decoy(made.media_type, made.headers, made.body)
 
-    def sample(self, count: int) -> Iterator[tuple[str, bytes]]:
-        """Pages of the maze to look at, each with a name for a file."""
-        site = self._sites[self._said.host]
+    def _name_of(self, host: str) -> str:
+        """Whose decoys a host has."""
+        if not self._patterns:
+            return self._said.host
+        return of_host(self._patterns, host) or self._said.host
+
+    def sample(self, count: int, host: str = "") -> Iterator[tuple[str, bytes]]:
+        """Pages of the maze to look at, as they are for a host, each with a name for a file."""
+        site = self._sites[self._name_of(host)]
         for number in range(count):
             page = site.page(site.maze.link(number % PAGES).path, "text/html")
             yield f"{number + 1:05}.html", page.body
@@ -139,50 +153,63 @@ class SiteDecoys:
 
 
 class LearnJob:
-    """Takes the template of the decoys from the front page of the app, beside the requests.
+    """Takes the template of the decoys of each site from its front page, beside the requests.
 
     Args:
         decoys: what is to look like it.
-        app: serves the page.
+        app: serves the pages.
+        names: whose decoys learn; one that stands for several hosts takes the page of the host that all share.
     """
 
     every = _LEARN_EVERY
     waits = False
 
-    def __init__(self, decoys: SiteDecoys, app: ASGIApp, host: str) -> None:
+    def __init__(self, decoys: SiteDecoys, app: ASGIApp, names: Sequence[str]) -> None:
         self._decoys = decoys
         self._app = app
-        self._host = host
-        self._told = False
+        self._names = tuple(names)
+        self._told: set[str] = set()
 
     async def run_once(self) -> None:
         """Learn once; where nothing can be learnt, the template stays what it was, and the log says so once."""
-        try:
-            await self._learn()
-        except ValueError as error:
-            if not self._told:
-                self._told = True
-                logger.error("decoys.template: learn: %s; a plain template is used", error)
+        for name in self._names:
+            try:
+                await self._learn(name)
+            except ValueError as error:
+                if name not in self._told:
+                    self._told.add(name)
+                    logger.error("decoys.template: learn: %s: %s; a plain template is used", name, error)
 
-    async def _learn(self) -> None:
+    async def _learn(self, name: str) -> None:
+        host = self._decoys.shared if "*" in name else name
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
             "scheme": "http",
-            "server": (self._host, 80),
+            "server": (host, 80),
             "client": None,
             "root_path": "",
-            "headers": [(b"host", self._host.encode("latin-1"))],
+            "headers": [(b"host", host.encode("latin-1"))],
         }
         page = await fetch(self._app, scope, _nobody_goes, "/", limit=_MAX_PAGE)
         if page.status != 200 or not page.is_html:
             raise ValueError(f"the front page answers {page.status}: no template can be learnt from it")
-        self._decoys.look_like(page.body.decode("utf-8", "replace"))
+        self._decoys.look_like(page.body.decode("utf-8", "replace"), name)
 
 
 async def _nobody_goes() -> Message:
     return {"type": "http.disconnect"}
+
+
+def _template(name: str | None) -> Template | None:
+    """The template of a file; None for a plain one, as one that is yet to be learnt is."""
+    if name is None or name == LEARN:
+        return None
+    try:
+        return Template.of(Path(name).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def open_provenance(path: str, *, clock: Callable[[], float]) -> Callable[[Served], None]:

@@ -141,7 +141,8 @@ def new_decoys(policy: Policy, secret: SiteSecret) -> SiteDecoys:
     log = policy.decoys.log
     record = None if log is None else open_provenance(log, clock=time.time)
     try:
-        return SiteDecoys(policy.decoys, policy.sites, secret, clock=time.time, record=record)
+        looks = {pattern: site.decoys for pattern, site in policy.sites.items()}
+        return SiteDecoys(policy.decoys, looks, secret, clock=time.time, record=record)
     except (OSError, ValueError) as error:
         raise PolicyError([Problem("decoys", 1, 1, str(error))]) from error
 

@@ -155,10 +155,11 @@ COMMANDS: dict[str, _Command] = {
             _argument(
                 "--upstream",
                 action="append",
-                required=True,
+                default=[],
                 metavar="[HOST=]URL",
                 help="where the site listens: http://HOST:PORT, https://HOST or unix:PATH; "
-                "again as HOST=URL for other hosts (*.example.org is every name below)",
+                "again as HOST=URL for other hosts (*.example.org is every name below), "
+                "or under `sites` in the rule file",
             ),
             _argument(
                 "--listen",
@@ -191,6 +192,7 @@ COMMANDS: dict[str, _Command] = {
         (
             _argument("--count", type=int, default=20, metavar="N", help="how many (default: 20)"),
             _argument("--out", default="decoys", metavar="DIR", help="the folder (default: ./decoys)"),
+            _argument("--host", default="", metavar="HOST", help="the host they are for, where `sites` differ"),
         ),
     ),
     "canary": _Command(

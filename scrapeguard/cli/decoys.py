@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
         decoys = new_decoys(policy, secret)
         made = time.perf_counter()
         folder.mkdir(parents=True, exist_ok=True)
-        written = sum((folder / name).write_bytes(body) for name, body in decoys.sample(arguments.count))
+        written = sum(
+            (folder / name).write_bytes(body) for name, body in decoys.sample(arguments.count, arguments.host)
+        )
     except (OSError, ScrapeGuardError) as error:
         fail(str(error))
         return FOUND_PROBLEMS

@@ -11,9 +11,10 @@ from secrets import token_bytes
 from scrapeguard.app import ForwardAuth
 from scrapeguard.asgi.dialects import ForwardedFieldError, asked_by_proxies
 from scrapeguard.cli import BAD_USAGE, FOUND_PROBLEMS
+from scrapeguard.cli.listening import listen, place_of
 from scrapeguard.cli.loading import count, load_or_report
 from scrapeguard.cli.output import fail, print_json
-from scrapeguard.cli.serving import listen, place_of, serve
+from scrapeguard.cli.serving import serve
 from scrapeguard.cli.sharing import store_of_workers
 from scrapeguard.core.address import NETWORK_WORDS, parse_address
 from scrapeguard.core.policy import Policy

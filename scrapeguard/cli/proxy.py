@@ -6,19 +6,21 @@ import argparse
 import os
 import resource
 import socket
-import stat
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from scrapeguard.app import ScrapeGuard
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
+from scrapeguard.cli.listening import BACKLOG, listen, place_of
 from scrapeguard.cli.loading import load_or_report, rules_path
 from scrapeguard.cli.output import fail, print_json
 from scrapeguard.cli.sharing import store_of_workers
 from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.policy import EventPolicy, Policy
-from scrapeguard.errors import ScrapeGuardError
+from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.parts import open_recorder
 from scrapeguard.proxy.client import Client
 from scrapeguard.proxy.exchange import Limits
@@ -31,14 +33,13 @@ from scrapeguard.secret import site_secret
 from scrapeguard.telemetry.events import Recorder
 
 _MOST_FILES = 1 << 16
-_BACKLOG = 2048
 
 
 class _Builder:
     """Builds the guarded relay for one policy after another; connections to the upstreams and the event log stay."""
 
-    def __init__(self, upstreams: Upstreams, limits: Limits, store: str | None) -> None:
-        self._upstreams = upstreams
+    def __init__(self, named: NamedUpstreams, limits: Limits, store: str | None) -> None:
+        self._named = named
         self._limits = limits
         self._store = store
         self._client = Client()
@@ -53,7 +54,8 @@ class _Builder:
         secret = site_secret(policy.secret, os.environ).octets
         if policy.events not in self._recorders:
             self._recorders[policy.events] = open_recorder(policy.events, secret)
-        relay = Relay(self._upstreams, proxies=policy.proxies, limits=self._limits, client=self._client)
+        upstreams = self._named.beside(policy)
+        relay = Relay(upstreams, proxies=policy.proxies, limits=self._limits, client=self._client)
         known = self._behaviour if secret == self._secret else None
         guarded = ScrapeGuard(relay, policy, behaviour=known, record=self._recorders[policy.events])
         self._secret, self._behaviour = secret, guarded.guard.behaviour
@@ -64,8 +66,8 @@ class _Builder:
         await self._client.close()
 
 
-def _new_builder(upstreams: Upstreams, limits: Limits, store: str | None) -> Build:
-    return _Builder(upstreams, limits, store)
+def _new_builder(named: NamedUpstreams, limits: Limits, store: str | None) -> Build:
+    return _Builder(named, limits, store)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,47 +76,51 @@ def run(arguments: argparse.Namespace) -> int:
     if policy is None:
         return FOUND_PROBLEMS
     try:
-        upstreams = upstreams_of(arguments.upstream)
-        listener = _listen(arguments.listen)
-    except ScrapeGuardError as error:
+        named = NamedUpstreams.of(arguments.upstream)
+        upstreams = named.beside(policy)
+        listener = listen(arguments.listen)
+    except UpstreamNameError as error:
         fail(error)
+        return BAD_USAGE
+    except ValueError as error:
+        fail(f"--listen: {error}")
         return BAD_USAGE
     except OSError as error:
         fail(f"cannot listen on {arguments.listen}: {error.strerror or error}")
         return BAD_USAGE
     with closing(listener), store_of_workers(arguments.workers) as store:
-        _serve(arguments, policy, upstreams, listener, store)
+        _announce(arguments, upstreams, listener)
+        _serve(arguments, policy, named, listener, store)
     if arguments.listen.startswith("unix:"):
         Path(arguments.listen.removeprefix("unix:")).unlink(missing_ok=True)
     return FINE
 
 
 def _serve(
-    arguments: argparse.Namespace, policy: Policy, upstreams: Upstreams, listener: socket.socket, store: str | None
+    arguments: argparse.Namespace, policy: Policy, named: NamedUpstreams, listener: socket.socket, store: str | None
 ) -> None:
     _allow_many_files()
     serving = Serving(
-        partial(_new_builder, upstreams, Limits(head=arguments.timeout), store),
+        partial(_new_builder, named, Limits(head=arguments.timeout), store),
         policy,
         rules_path(arguments.rules),
-        load_policy,
+        partial(load_served, named),
         drain=arguments.drain,
         grace=arguments.grace,
     )
     config = config_of(
         serving,
         workers=arguments.workers,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         ssl_certfile=arguments.ssl_certfile,
         ssl_keyfile=arguments.ssl_keyfile,
     )
-    _announce(arguments, upstreams, listener, serving.rules)
     serve(config, listener, serving)
 
 
-def _announce(arguments: argparse.Namespace, upstreams: Upstreams, listener: socket.socket, rules: Path) -> None:
-    scheme = "https" if arguments.ssl_certfile else "http"
-    at = _name_of(listener, scheme)
+def _announce(arguments: argparse.Namespace, upstreams: Upstreams, listener: socket.socket) -> None:
+    scheme, at, rules = "https" if arguments.ssl_certfile else "http", place_of(listener), rules_path(arguments.rules)
+    at = at if at.startswith("unix:") else f"{scheme}://{at}"
     named = {pattern: str(upstream) for pattern, upstream in upstreams.by_host.items()}
     if upstreams.default is not None:
         named["*"] = str(upstreams.default)
@@ -126,81 +132,60 @@ def _announce(arguments: argparse.Namespace, upstreams: Upstreams, listener: soc
         print(f"  {pattern} -> {upstream}", flush=True)
 
 
-def _name_of(listener: socket.socket, scheme: str) -> str:
-    name = listener.getsockname()
-    if isinstance(name, str):
-        return f"unix:{name}"
-    return f"{scheme}://[{name[0]}]:{name[1]}" if ":" in name[0] else f"{scheme}://{name[0]}:{name[1]}"
+class NamedUpstreams(NamedTuple):
+    """What `--upstream` names; where it speaks of a host, it counts more than the rule file."""
+
+    default: Upstream | None
+    by_host: Mapping[str, Upstream]
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> NamedUpstreams:
+        """Those of `--upstream URL` (at most one) and `--upstream HOST=URL`.
+
+        Raises:
+            UpstreamNameError: one of them cannot be read, or a host has two.
+        """
+        default: Upstream | None = None
+        by_host: dict[str, Upstream] = {}
+        for text in texts:
+            host, equals, url = text.partition("=")
+            if not equals or ":" in host:
+                if default is not None:
+                    raise UpstreamNameError(f"{text}: there is another upstream for all hosts; name hosts as HOST=URL")
+                default = Upstream.of(text)
+            elif host.lower() in by_host:
+                raise UpstreamNameError(f"{text}: {host} has another upstream")
+            else:
+                by_host[host.lower()] = Upstream.of(url)
+        return cls(default, by_host)
+
+    def beside(self, policy: Policy) -> Upstreams:
+        """Those of the command line and of the sites of the rule file.
+
+        Raises:
+            UpstreamNameError: there is none at all, or a host pattern can match nothing.
+        """
+        by_host = {**policy.upstreams, **self.by_host}
+        if self.default is None and not by_host:
+            raise UpstreamNameError(
+                "there is no upstream: give --upstream URL, or name those of the sites in the rule file "
+                "(`sites: {HOST: {upstream: URL}}`)"
+            )
+        return Upstreams(self.default, by_host)
 
 
-def upstreams_of(texts: list[str]) -> Upstreams:
-    """The upstreams of `--upstream URL` (at most one) and `--upstream HOST=URL`.
+def load_served(named: NamedUpstreams, path: Path) -> Policy:
+    """The policy of a rule file under which there is something to serve.
 
     Raises:
-        UpstreamNameError: one of them cannot be read, or a host has two.
+        PolicyError: it cannot be honoured, or leaves no upstream.
     """
-    default: Upstream | None = None
-    by_host: dict[str, Upstream] = {}
-    for text in texts:
-        host, equals, url = text.partition("=")
-        if not equals or ":" in host:
-            if default is not None:
-                raise UpstreamNameError(f"{text}: there is another upstream for all hosts; name hosts as HOST=URL")
-            default = Upstream.of(text)
-        elif host.lower() in by_host:
-            raise UpstreamNameError(f"{text}: {host} has another upstream")
-        else:
-            by_host[host.lower()] = Upstream.of(url)
-    return Upstreams(default, by_host)
-
-
-def _listen(where: str) -> socket.socket:
-    """A socket that listens on HOST:PORT, [IPv6]:PORT or unix:PATH.
-
-    Raises:
-        UpstreamNameError: it is none of these.
-        OSError: somebody listens there, or nobody may.
-    """
-    if where.startswith("unix:"):
-        return _listen_unix(Path(where.removeprefix("unix:")))
-    host, colon, port = where.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65_535:
-        raise UpstreamNameError(f"{where}: write where to listen as HOST:PORT or unix:/path")
-    host = host.removeprefix("[").removesuffix("]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With its protocol named, or asyncio leaves Nagle's algorithm on.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    policy = load_policy(path)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, int(port)))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _listen_unix(path: Path) -> socket.socket:
-    if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
-        path.unlink()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(str(path))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _answers(path: Path) -> bool:
-    """Whether somebody listens on a socket, or it was left behind."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-        return True
+        named.beside(policy)
+    except UpstreamNameError as error:
+        raise PolicyError([Problem(str(path), 1, 1, str(error))]) from None
+    return policy
 
 
 def _allow_many_files() -> None:

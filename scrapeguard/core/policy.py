@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from string import Template
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from scrapeguard.core.rules import Rule, RuleIndex
 from scrapeguard.core.sharing import USES_OF, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.core.trust import Trust
+from scrapeguard.core.upstream import Upstream
 
 
 class Threshold(NamedTuple):
@@ -81,13 +82,25 @@ class OptOut:
     tighten: bool = False
 
 
+class DecoyLook(NamedTuple):
+    """How the decoys of one site look, where it is not as those of all do; see `DecoyPolicy`."""
+
+    locale: str | None = None
+    corpus: str | None = None
+    template: str | None = None
+
+    def over(self, said: DecoyPolicy) -> DecoyPolicy:
+        """What is said of all decoys, with this look."""
+        return replace(said, **{key: value for key, value in self._asdict().items() if value is not None})
+
+
 @dataclass(frozen=True, eq=False)
 class SitePolicy:
     """The policy of one site; compared by identity, so that what follows from it can be remembered.
 
     `sharing` is for the whole site but for the patterns of `paths`, of which the longest that matches counts.
     `by_name`, `by_operator` and `by_purpose` are what the file says under `agents`; the narrower wins. `weights` are
-    by signal.
+    by signal. `upstream` is where the proxy finds the site, None where nothing is said; `decoys` how its decoys look.
     """
 
     sharing: Mapping[Use, bool]
@@ -102,6 +115,8 @@ class SitePolicy:
     refusal: Refusal = Refusal()
     opt_out: OptOut = OptOut()
     trust: Trust | None = None
+    upstream: Upstream | None = None
+    decoys: DecoyLook = field(default_factory=DecoyLook)
     index: RuleIndex = field(init=False, compare=False, repr=False)
     by_path: PathTable[PathSharing] = field(init=False, compare=False, repr=False)
 
@@ -270,6 +285,11 @@ class Policy:
         """The lengths of time, in seconds, for which rules ask how often a client came."""
         sites = (self.common, *self.sites.values())
         return frozenset(rate.seconds for site in sites for rule in site.rules for rate in rates_of(rule.when))
+
+    @property
+    def upstreams(self) -> dict[str, Upstream]:
+        """The upstreams of the sites that name one, by host pattern."""
+        return {pattern: site.upstream for pattern, site in self.sites.items() if site.upstream is not None}
 
     def site(self, host: str) -> SitePolicy:
         """The policy for a Host field; its cost does not grow with the number of sites."""

@@ -41,6 +41,14 @@ class DecoyPage(NamedTuple):
     body: bytes
 
 
+class _Look(NamedTuple):
+    """What the template decides: the page, the tags of the content, and what of the ETag follows from it."""
+
+    template: Template
+    glue: Mapping[str, str]
+    tag: bytes
+
+
 class _Page(NamedTuple):
     path: str
     subject: Subject
@@ -91,12 +99,11 @@ class DecoySite:
         self._author = Author(lexicon, language, self._world, topics, draws, own)
         self._months = lexicon.phrases["month"]
         self._name = self._world.towns[0]
-        self._template = template or default(locale)
         sections = [kind.section for kind in self._author.kinds]
         self.maze = Maze(self._maze_subject, sections, draws, prefix=prefix, depth=depth, links=links)
-        self._glue = rendering.html_glue(self._template.classes)
+        self._settings = links, depth, prefix
+        self._look = self._look_of(template or default(locale))
         self._text_glue, self._markdown_glue = rendering.text_glue(), rendering.markdown_glue()
-        self._tag = blake2b(repr((self._template, links, depth, prefix)).encode(), key=self._key).digest()
         self._makers: Mapping[Form, Callable[[_Page], str | bytes]] = {
             Form.HTML: self._html,
             Form.JSON: self._json,
@@ -110,6 +117,14 @@ class DecoySite:
             Form.PNG: lambda page: png(page.draws, self._author.caption(page.subject, page.draws)),
         }
 
+    def _look_of(self, template: Template) -> _Look:
+        tag = blake2b(repr((template, *self._settings)).encode(), key=self._key).digest()
+        return _Look(template, rendering.html_glue(template.classes), tag)
+
+    def look_like(self, template: Template) -> None:
+        """Put another page around the articles from now on."""
+        self._look = self._look_of(template)
+
     def page(self, path: str, accept: str | None = None) -> DecoyPage:
         """The page at a path, percent-encoded or not, without its query; never fails, and is bounded in size."""
         # A lone surrogate, which no URL holds, would not fit into an answer.
@@ -119,7 +134,7 @@ class DecoySite:
         page = self._page(path.rpartition(".")[0] if form in (Form.SVG, Form.PNG) and "." in path else path)
         made = self._makers[form](page)
         body = made if isinstance(made, bytes) else made.encode()
-        tag = blake2b(page.draws[:32], key=self._tag, digest_size=12, person=form.name.encode()).hexdigest()
+        tag = blake2b(page.draws[:32], key=self._look.tag, digest_size=12, person=form.name.encode()).hexdigest()
         modified = _http_date(page.subject, page.draws)
         headers = (("ETag", f'"{tag}"'), ("Last-Modified", modified), ("X-Robots-Tag", "noindex"))
         return DecoyPage(form.value, headers, body)
@@ -138,15 +153,15 @@ class DecoySite:
 
     def _html(self, page: _Page) -> str:
         subject, draws = page.subject, page.draws
-        content = self._written(page, self._glue)
+        look = self._look
+        content = self._written(page, look.glue)
         if draws[-1] & 1 and PLAIN_PATH.fullmatch(page.path):
             content = self._figure(page) + content
-        classes = self._template.classes
-        return self._template.rendered(
+        return look.template.rendered(
             {
                 "title": subject.title,
                 "content": content,
-                "links": rendering.html_links(self.maze.links(page.path, draws[-160:]), classes),
+                "links": rendering.html_links(self.maze.links(page.path, draws[-160:]), look.template.classes),
                 "section": self._author.kinds[subject.kind].section,
                 "author": subject.entities["R"],
                 "date": f"{subject.entities['dt']} {subject.year}",

@@ -95,7 +95,8 @@ class Reloading:
         """Read the file, and go over to its rules where they are good."""
         try:
             policy = await asyncio.to_thread(self._load, self._path)
-            app = self._build(policy)
+            # Beside the requests too: decoys take a second to begin.
+            app = await asyncio.to_thread(self._build, policy)
         except (PolicyError, OSError) as error:
             self._keep(str(error))
             return

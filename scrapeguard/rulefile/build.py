@@ -13,6 +13,7 @@ from scrapeguard.core.forwarded import ForwardedField, Proxies
 from scrapeguard.core.glob import PathPattern
 from scrapeguard.core.policy import (
     Addresses,
+    DecoyLook,
     DecoyPolicy,
     EventPolicy,
     OptOut,
@@ -29,6 +30,7 @@ from scrapeguard.core.request import Request
 from scrapeguard.core.sharing import AI_USES, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.core.trust import Trust
+from scrapeguard.core.upstream import Upstream
 from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.rulefile.kinds import Problems
 from scrapeguard.rulefile.model import RuleFile
@@ -69,7 +71,7 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
     sites = {}
     if isinstance(tree, Mapping):
         for host, node in _site_trees(tree):
-            sites[host] = builder.build(model.site.read(node, problems) or {}, node)
+            sites[host] = builder.build_site(host, model.site.read(node, problems) or {}, node)
     tests = [_rule_test(place, values) for place, values in document.get("tests", ()) if len(values) == 2]
     events = EventPolicy(_event_log(document, problems), document.get("events", {}).get("addresses", Addresses.FULL))
     store = _store(document.get("store", (None, "memory")), problems)
@@ -160,7 +162,20 @@ class _SiteBuilder:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
 
-    def build(self, values: dict[str, Any], node: Node) -> SitePolicy:
+    def build_site(self, host: str, values: dict[str, Any], node: Node) -> SitePolicy:
+        """The policy of the hosts of a pattern, with what only a site may say."""
+        upstream = values.get("upstream")
+        look = _decoy_look(values.get("decoys", {}), self._problems)
+        if look.template == "learn" and "*" in host:
+            place, _ = values["decoys"]["template"]
+            self._problems.add(
+                place, f"`learn` takes a page of one host; write out the hosts of `{host}`, or name a file"
+            )
+        own = {"upstream": None if upstream is None else Upstream.of(upstream), "decoys": look}
+        return self.build(values, node, **own)
+
+    def build(self, values: dict[str, Any], node: Node, **own: Any) -> SitePolicy:
+        """The policy that some values mean; `own` is what only a site may say."""
         agents = values.get("agents", {}).items()
         sharing = self._sharing(values, node)
         said = values.get("sharing", {}).get("paths", {}).items()
@@ -177,6 +192,7 @@ class _SiteBuilder:
             refusal=self._refusal(values.get("refusal", {})),
             trust=_trust(values.get("trust", {})),
             opt_out=OptOut(**{key.replace("-", "_"): value for key, value in values.get("opt-out", {}).items()}),
+            **own,
         )
 
     def _sharing(self, values: dict[str, Any], node: Node) -> dict[Use, bool]:
@@ -225,17 +241,27 @@ def _check_decoys(document: dict[str, Any], sites: Iterable[SitePolicy], tree: N
 
 
 def _decoys(values: dict[str, Any], problems: Problems) -> DecoyPolicy:
-    said = {key.replace("-", "_"): value for key, value in values.items()}
-    for key in ("corpus", "template", "log"):
-        if key in said:
-            place, path = said[key]
-            said[key] = path if (key, path) == ("template", "learn") else _beside(place, path)
-    if "corpus" in said and not Path(said["corpus"]).is_dir():
-        problems.add(values["corpus"][0], f"{said['corpus']} is no folder")
-    if said.get("template", "learn") != "learn" and not Path(said["template"]).is_file():
-        problems.add(values["template"][0], f"{said['template']} is no file")
+    look = _decoy_look(values, problems)
+    said = {
+        key.replace("-", "_"): value for key, value in values.items() if key not in ("locale", "corpus", "template")
+    }
+    if "log" in said:
+        said["log"] = _beside(*said["log"])
     said["never"] = tuple(map(PathPattern, said.get("never", ())))
-    return DecoyPolicy(**said)
+    return look.over(DecoyPolicy(**said))
+
+
+def _decoy_look(values: dict[str, Any], problems: Problems) -> DecoyLook:
+    """How decoys look; what is named must be there."""
+    place, name = values.get("corpus", (None, None))
+    corpus = _beside(place, name)
+    if place is not None and corpus is not None and not Path(corpus).is_dir():
+        problems.add(place, f"{corpus} is no folder")
+    place, name = values.get("template", (None, None))
+    template = name if name == "learn" else _beside(place, name)
+    if place is not None and template not in (None, "learn") and not Path(template).is_file():
+        problems.add(place, f"{template} is no file")
+    return DecoyLook(values.get("locale"), corpus, template)
 
 
 def _trust(values: dict[str, Any]) -> Trust | None:

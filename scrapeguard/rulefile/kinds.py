@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -239,9 +239,10 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A mapping with known keys."""
+    """A mapping with known keys; `elsewhere` says of others where they belong."""
 
     fields: dict[str, Field]
+    elsewhere: dict[str, str] = field(default_factory=dict)
 
     def read(self, node: Node, problems: Problems) -> dict[str, Any] | None:
         """The values that are there, by key."""
@@ -252,17 +253,17 @@ class Record:
         for key, entry in node.entries.items():
             if key not in self.fields:
                 hint = nearest(key, self.fields) or f"; expected one of {', '.join(self.fields)}"
-                problems.add(entry.place, f"unknown key `{key}`{hint}")
+                problems.add(entry.place, f"unknown key `{key}`{self.elsewhere.get(key, hint)}")
             elif (value := self.fields[key].kind.read(entry.node, problems)) is not None:
                 values[key] = value
-        for key, field in self.fields.items():
-            if field.required and key not in node.entries:
-                problems.add(node.place, f"`{key}` is missing: {field.about}")
+        for key, known in self.fields.items():
+            if known.required and key not in node.entries:
+                problems.add(node.place, f"`{key}` is missing: {known.about}")
         return values
 
     def schema(self) -> Schema:
-        properties = {key: {**field.kind.schema(), "description": field.about} for key, field in self.fields.items()}
-        required = [key for key, field in self.fields.items() if field.required]
+        properties = {key: {**known.kind.schema(), "description": known.about} for key, known in self.fields.items()}
+        required = [key for key, known in self.fields.items() if known.required]
         described: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
         return {**described, "required": required} if required else described
 

@@ -44,6 +44,7 @@ from scrapeguard.rulefile.values import (
     SCORE,
     SIGNAL,
     SWITCH,
+    UPSTREAM,
     WEIGHT,
 )
 from scrapeguard.rulefile.when import When
@@ -92,7 +93,7 @@ class RuleFile:
     def __init__(self, catalogue: Catalogue) -> None:
         self.when = When(catalogue)
         site = _site_fields(catalogue, self.when)
-        self.site = Record(site)
+        self.site = Record(site | _OWN_FIELDS_OF_A_SITE)
         self.document = Record(
             {
                 "version": Field(Integer(1, 1), "the version of the format, 1", required=True),
@@ -100,7 +101,8 @@ class RuleFile:
                 **site,
                 "sites": Field(MapOf(HOST, self.site, HOST_PATTERN), "policies for single hosts"),
                 **_FILE_FIELDS,
-            }
+            },
+            {"upstream": "; it belongs to a host under `sites`, and that of all others is `--upstream`"},
         )
 
     def json_schema(self) -> Schema:
@@ -159,16 +161,19 @@ _TRAPS = Record(
         "inject": Field(SWITCH, "put a link to one into each HTML page, where no person sees it"),
     }
 )
+_LOOK = {
+    "locale": Field(Word({"en_US": "en_US", "de_DE": "de_DE"}, "a locale"), "their language"),
+    "corpus": Field(Placed(Text("the path of a folder")), "texts of your own that lend them words and topics"),
+    "template": Field(
+        Placed(Text("`learn`, or the path of an HTML file")), "the page around them; `learn` takes one of the site"
+    ),
+}
 _DECOYS = Record(
     {
         "serve": Field(SWITCH, "whether those who have shown that they do not obey get decoys in place of a refusal"),
         "tarpit": Field(SWITCH, "send them drop by drop"),
         "host": Field(HOST, "the name of the site in them, where `sites` has none"),
-        "locale": Field(Word({"en_US": "en_US", "de_DE": "de_DE"}, "a locale"), "their language"),
-        "corpus": Field(Placed(Text("the path of a folder")), "texts of your own that lend them words and topics"),
-        "template": Field(
-            Placed(Text("`learn`, or the path of an HTML file")), "the page around them; `learn` takes one of the site"
-        ),
+        **_LOOK,
         "links": Field(Integer(1, 50), "links on a page"),
         "depth": Field(Integer(1, 4), "folders and names in the address of a page that these lead to"),
         "never": Field(OneOrMore(PATH), "paths at which there are none, such as those of feeds and of an API"),
@@ -214,6 +219,11 @@ _VERIFICATION = Record(
         "folder": Field(Placed(Text("the path of a folder")), "where these lists are kept"),
     }
 )
+# What only a site may say.
+_OWN_FIELDS_OF_A_SITE = {
+    "upstream": Field(UPSTREAM, "where `scrapeguard proxy` finds the site; elsewhere it says nothing"),
+    "decoys": Field(Record(_LOOK), "how its decoys look, where it is not as all do"),
+}
 # What only the whole file may say.
 _FILE_FIELDS = {
     "proxies": Field(_PROXIES, "the proxies in front of scrapeguard"),

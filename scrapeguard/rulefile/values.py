@@ -6,6 +6,7 @@ from scrapeguard.core.decision import Action, Mode
 from scrapeguard.core.glob import path_fault
 from scrapeguard.core.rates import Rate
 from scrapeguard.core.signals import SIGNALS
+from scrapeguard.core.upstream import upstream_fault
 from scrapeguard.rulefile.faults import (
     header_fault,
     host_fault,
@@ -31,6 +32,9 @@ MODE = Word({str(mode): mode for mode in Mode}, "a mode")
 METHOD = Text("a method such as GET", method_fault, "^[A-Za-z-]+$")
 PATH = Text("a path that begins with /, as in robots.txt", path_fault, "^/")
 HEADER_NAME = Text("a header name", header_fault)
+UPSTREAM = Text(
+    "an upstream such as http://127.0.0.1:3000, https://HOST or unix:/PATH", upstream_fault, "^(https?://|unix:/)."
+)
 SIGNAL = Word({name: name for name in SIGNALS}, "a signal")
 WEIGHT = Integer(0, 1000)
 SCORE = Integer(1, 100_000)

@@ -37,12 +37,14 @@ TRAP = r'<a href="(/[^"]+)" rel="nofollow" tabindex="-1"'
 
 def site():
     def page(request):
+        if request.url.hostname == "bare.example":
+            return PlainTextResponse("nothing to learn", 404)
         paragraphs = "".join(
             f"<p>A paragraph of the site, number {number}, that says something.</p>" for number in range(4)
         )
         return HTMLResponse(
             '<html><head><title>The site</title><link rel="stylesheet" href="/site.css"></head>'
-            '<body><nav class="top"><a href="/">home</a></nav>'
+            f'<body class="{request.url.hostname}"><nav class="top"><a href="/">home</a></nav>'
             f'<main class="text"><h1>Real</h1>{paragraphs}</main></body></html>'
         )
 
@@ -197,6 +199,35 @@ def test_they_look_like_the_site_where_the_owner_wants_that(serve):
         time.sleep(0.1)
     assert "A paragraph of the site" not in text
     assert '<link rel="stylesheet" href="/site.css">' in text
+
+
+SITES = """decoys: {serve: on, template: learn, host: main.example}
+sites:
+  blog.example: {}
+  bare.example: {}
+  shop.example: {decoys: {template: shop.html, locale: de_DE}}
+  "*.shops.example": {decoys: {template: shop.html}}
+  "*.plain.shops.example": {}
+"""
+
+
+def test_each_site_may_have_a_look_of_its_own(serve, tmp_path, caplog):
+    (tmp_path / "shop.html").write_text("<html><body><p>the shop<h1>{{title}}</h1>{{content}}</body></html>")
+    address = serve(SITES)
+    show_a_lie(address)
+
+    def decoy(host):
+        return httpx.get(f"{address}/articles/one", headers={**BOT, "host": host}).text
+
+    eventually_learnt = time.monotonic() + 30
+    while 'class="main.example"' not in decoy("other.example") or 'class="blog.example"' not in decoy("blog.example"):
+        assert time.monotonic() < eventually_learnt, "the templates were never learnt"
+        time.sleep(0.1)
+    assert all("the shop" in decoy(host) for host in ("shop.example", "a.shops.example", "b.shops.example"))
+    assert decoy("a.shops.example") == decoy("b.shops.example") != decoy("shop.example")
+    assert 'class="main.example"' in decoy("a.plain.shops.example")
+    assert "class=" not in decoy("bare.example")
+    assert "learn: bare.example: the front page answers 404" in caplog.text
 
 
 def test_a_sentence_of_a_decoy_is_found_again(serve, tmp_path):

@@ -96,9 +96,9 @@ class Proxy:
         self.started = started
         self.port = int(started["listen"].rpartition(":")[2]) if started["listen"].startswith("http") else None
 
-    def ask(self, path="/", agent="curl/8.11.0"):
+    def ask(self, path="/", agent="curl/8.11.0", host="site.example"):
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)) as client:
-            client.request("GET", path, headers={"User-Agent": agent, "Host": "site.example"})
+            client.request("GET", path, headers={"User-Agent": agent, "Host": host})
             response = client.getresponse()
             return response.status, response.read()
 
@@ -162,6 +162,62 @@ def test_each_host_may_have_its_upstream(tmp_path, rules, upstream):
     with proxy(tmp_path, rules, "--upstream", "http://127.0.0.1:9", "--upstream", other) as running:
         assert running.ask()[0] == 200
         assert list(running.started["upstreams"]) == ["site.example", "*"]
+
+
+def site_rules(*sites):
+    return f"{QUIET}sites:\n" + "".join(f"  {host}: {{upstream: 'http://127.0.0.1:{port}'}}\n" for host, port in sites)
+
+
+def test_the_rule_file_may_name_all_upstreams(tmp_path, rules, upstream):
+    rules.write_text(site_rules(("site.example", upstream.port), ("other.example", 9)))
+    with proxy(tmp_path, rules) as running:
+        assert list(running.started["upstreams"]) == ["site.example", "other.example"]
+        assert running.ask() == (200, b"halfhalf")
+        assert running.ask(host="other.example")[0] == 502
+        assert running.ask(host="unknown.example")[0] == 421
+        assert running.ask("/robots.txt", host="unknown.example")[0] == 200
+
+
+def test_the_command_line_counts_more_than_the_rule_file(tmp_path, rules, upstream):
+    rules.write_text(site_rules(("site.example", 9), ("'*.example'", 9)))
+    here = f"http://127.0.0.1:{upstream.port}"
+    with proxy(tmp_path, rules, "--upstream", here, "--upstream", f"site.example={here}") as running:
+        assert [running.ask(host=host)[0] for host in ("site.example", "other.example", "x.org")] == [200, 502, 200]
+
+
+def test_other_upstreams_come_without_a_failed_request(tmp_path, rules, upstream):
+    with closing(Slow()) as second, proxy_of_sites(tmp_path, rules, upstream) as running:
+        statuses, ports = set(), [upstream.port, second.port]
+        done = threading.Event()
+
+        def go_on_asking():
+            while not done.is_set():
+                statuses.add(running.ask()[0])
+
+        clients = [threading.Thread(target=go_on_asking) for _ in range(4)]
+        for client in clients:
+            client.start()
+        for number in range(1, 5):
+            heard = len(second.heard), len(upstream.heard)
+            rules.write_text(site_rules(("site.example", ports[number % 2])))
+            running.tell(signal.SIGHUP)
+            eventually(lambda number=number: running.log.read_text().count("are in force") >= number)
+            taking = (second, upstream)[(number + 1) % 2]
+            eventually(lambda taking=taking, heard=heard: len(taking.heard) > heard[taking is upstream] + 2)
+        # One that leaves nothing to serve is no good file.
+        rules.write_text(QUIET)
+        running.tell(signal.SIGHUP)
+        eventually(lambda: "there is no upstream" in running.log.read_text())
+        done.set()
+        for client in clients:
+            client.join()
+        assert statuses == {200}
+        assert running.ask()[0] == 200
+
+
+def proxy_of_sites(tmp_path, rules, upstream):
+    rules.write_text(site_rules(("site.example", upstream.port)))
+    return proxy(tmp_path, rules)
 
 
 def begin_download(running):
@@ -284,6 +340,7 @@ def test_it_may_serve_https(tmp_path, rules, upstream):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        ([], "name those of the sites"),
         (["--upstream", "127.0.0.1:3000"], "http://host:port"),
         (["--upstream", "http://h/path"], "what the client asks for"),
         (["--upstream", "http://a", "--upstream", "http://b"], "HOST=URL"),

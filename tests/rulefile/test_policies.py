@@ -6,7 +6,7 @@ import pytest
 
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.decision import Action, Mode
-from scrapeguard.core.policy import template_fault
+from scrapeguard.core.policy import DecoyLook, template_fault
 from scrapeguard.core.request import Request
 from scrapeguard.core.sharing import Use
 from scrapeguard.errors import PolicyError, Problem
@@ -137,6 +137,12 @@ def test_a_site_says_only_what_differs(catalogue):
     )
     assert shop.refusal.title == policy.common.refusal.title
     assert [rule.name for rule in shop.rules][:1] == ["common"]
+    assert {host: str(upstream) for host, upstream in policy.upstreams.items()} == {
+        "blog.example.org": "http://127.0.0.1:3000",
+        "*.shop.example.org": "unix:/run/shop.sock",
+    }
+    assert (blog.decoys.locale, blog.decoys.template, policy.common.decoys) == ("de_DE", "learn", DecoyLook())
+    assert Path(shop.decoys.template) == CORPUS / "good" / "../templates/plain.html"
 
 
 def test_every_kind_of_condition_reaches_the_engine(catalogue):
