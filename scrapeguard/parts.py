@@ -108,9 +108,15 @@ class Parts:
         }
 
 
-def new_behaviour(policy: Policy, secret: bytes) -> Behaviour:
-    """What gathers evidence under a policy; it knows nobody yet."""
-    browsers = BrowserHeaders(load_engines())
+def new_behaviour(policy: Policy, secret: bytes, browsers: BrowserHeaders | None = None) -> Behaviour:
+    """What gathers evidence under a policy; it knows nobody yet.
+
+    Args:
+        policy: what the owner wants.
+        secret: makes traps and the tags of clients.
+        browsers: judges headers; None for all that is known of browsers.
+    """
+    browsers = browsers or BrowserHeaders(load_engines())
     return Behaviour(
         browsers=browsers,
         history=History(loads_styles=browsers.loads_styles),

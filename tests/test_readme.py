@@ -31,6 +31,7 @@ def blocks(kind):
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_each_command_runs(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "access.log").write_bytes((ROOT / "tests" / "corpora" / "logs" / "scraper.log").read_bytes())
     (tmp_path / "user-agents.txt").write_text("GPTBot/1.3\n")
     (tmp_path / "secret.txt").write_text("a secret of many letters that nobody guesses\n")
     (tmp_path / "robots.txt").write_text("User-agent: *\nDisallow: /admin/\n")

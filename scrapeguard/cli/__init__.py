@@ -106,7 +106,7 @@ COMMANDS: dict[str, _Command] = {
         ),
     ),
     "explain": _Command(
-        "decide one request, with every reason",
+        "decide one request, or each of a log, with every reason",
         (
             _argument("--user-agent", "-A", metavar="TEXT", help="its User-Agent"),
             _argument("--ip", metavar="ADDRESS", help="the address of its client"),
@@ -115,6 +115,18 @@ COMMANDS: dict[str, _Command] = {
             _argument("--host", default="", metavar="HOST", help="its host"),
             _argument("--scheme", choices=("http", "https"), default="http", help="how it came (default: http)"),
             _argument("--dns", action="store_true", help="ask reverse DNS whether the address is its agent's"),
+            _argument(
+                "--log",
+                action="append",
+                default=[],
+                metavar="FILE",
+                help="decide instead each request of a log, with the past of its client: an access log in combined "
+                "format, or our events; `-` is standard input, again for more; --ip shows this client alone, "
+                "--host and --scheme stand for what the log does not tell",
+            ),
+            _argument(
+                "--robots", metavar="FILE", help="for --log: the robots.txt that the site has itself (default: none)"
+            ),
             _argument(
                 "-H",
                 "--header",

@@ -6,11 +6,15 @@ import argparse
 import asyncio
 import os
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
+from scrapeguard.cli.explainlog import explain_log
 from scrapeguard.cli.loading import load_or_report
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
-from scrapeguard.core.catalogue import Purpose
+from scrapeguard.core.address import parse_address
+from scrapeguard.core.catalogue import Catalogue, Purpose
 from scrapeguard.core.decision import Decision, Mode
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.request import Request, canonical_target
@@ -18,10 +22,16 @@ from scrapeguard.core.signals import SIGNALS
 from scrapeguard.guard import Guard
 from scrapeguard.parts import Verification, new_behaviour
 from scrapeguard.rulefile.faults import address_fault, header_fault, method_fault
+from scrapeguard.verification.lists import Holding
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the decision on the request that the arguments describe."""
+    """Print the decision on the request that the arguments describe, or on each of a log."""
+    if arguments.log:
+        return explain_log(arguments)
+    if arguments.robots:
+        fail("--robots belongs to --log")
+        return BAD_USAGE
     request = _request(arguments)
     if request is None:
         return BAD_USAGE
@@ -34,11 +44,28 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dns and verification.dns is not None and verification.dns.is_asked:
         asyncio.run(verification.dns.run_once())
         decision = guard.assess(request)
+    address = parse_address(decision.client)
+    holding = [] if address is None else verification.verifier.lists.holding(address)
     if arguments.json:
-        print_json(decision.to_json())
+        print_json({**decision.to_json(), "lists": [_holding_json(one) for one in holding]})
     else:
-        _print(request, decision, policy.proxies)
+        _print(request, decision, policy.proxies, [_holding_text(one, policy.catalogue) for one in holding])
     return FINE
+
+
+def _holding_json(one: Holding) -> dict[str, str]:
+    return {"network": str(one.network), "url": one.source.url, "as_of": _day(one.source.as_of)}
+
+
+def _holding_text(one: Holding, catalogue: Catalogue) -> str:
+    """A network in which the address is, whose it is, and where that stands."""
+    whose = [agent for agent in catalogue.agents if one.source.url in agent.verify.ranges]
+    operators = ", ".join(dict.fromkeys(agent.operator for agent in whose if agent.operator)) or "nobody we know"
+    return f"{one.network} of {operators}: {one.source.url}, as of {_day(one.source.as_of)}"
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def _request(arguments: argparse.Namespace) -> Request | None:
@@ -69,7 +96,7 @@ def _request(arguments: argparse.Namespace) -> Request | None:
     )
 
 
-def _print(request: Request, decision: Decision, proxies: Proxies) -> None:
+def _print(request: Request, decision: Decision, proxies: Proxies, lists: Sequence[str]) -> None:
     action = paint(f"{decision.action} ({decision.status})", ACTION_COLOURS[decision.action])
     print(f"{action}, decided by {paint(decision.rule, 'bold')}")
     if decision.mode is Mode.OBSERVE and not decision.action.passes:
@@ -88,6 +115,8 @@ def _print(request: Request, decision: Decision, proxies: Proxies) -> None:
         )
     print(f"  address    {decision.client or 'not given'}")
     _print_walk(request, proxies)
+    for line in lists or ["in no published list"] * bool(decision.client):
+        print(paint(f"             {line}", "grey"))
     print(f"  path       {printable(canonical_target(request.path, request.query))}")
     print(f"  score      {decision.score}")
     for reason in decision.reasons:

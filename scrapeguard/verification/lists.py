@@ -46,6 +46,13 @@ class PublishedList(NamedTuple):
             raise ValueError(f"no list: {error!r}") from None
 
 
+class Holding(NamedTuple):
+    """A network that holds an address, and the list that it stands in."""
+
+    network: Network
+    source: PublishedList
+
+
 class PublishedLists:
     """All lists, with one look-up for all of them. Replaced as a whole, since requests read it all the time."""
 
@@ -64,6 +71,11 @@ class PublishedLists:
             return True
         known = [self.by_url.get(url) for url in urls]
         return False if known and all(one is not None and now - one.as_of <= STALE for one in known) else None
+
+    def holding(self, address: Address) -> list[Holding]:
+        """The networks of all lists that hold an address. For people: it looks at each network of these lists."""
+        found = [self.by_url[url] for url in dict.fromkeys(self._map.lookup(address))]
+        return [Holding(network, one) for one in found for network in one.networks if address in network]
 
 
 class ListFolder:

@@ -171,6 +171,11 @@ def test_explain_tells_whether_the_address_is_the_agents(run, rules, monkeypatch
     file = rules("verification: {folder: lists}\n")
     _, out, _ = run("explain", "--rules", file, *LISTED, "--ip", "157.55.39.1", "--json")
     assert json.loads(out)["agent"]["identity"] == "verified"
+    assert [(one["network"], one["url"]) for one in json.loads(out)["lists"]] == [
+        ("157.55.39.0/24", "https://www.bing.com/toolbox/bingbot.json")
+    ]
+    _, out, _ = run("explain", "--rules", file, "--user-agent", "curl/8", "--ip", "157.55.39.1")
+    assert "157.55.39.0/24 of Microsoft: https://www.bing.com/toolbox/bingbot.json, as of 20" in out
     _, out, _ = run("explain", "--rules", file, *LISTED, "--ip", "9.9.9.9", "--json")
     assert (json.loads(out)["agent"]["identity"], asked) == ("claimed", [])
     _, out, _ = run("explain", "--rules", file, *LISTED, "--ip", "9.9.9.9", "--dns")
