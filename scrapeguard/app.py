@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
-from secrets import token_bytes
 from typing import Any
 
 from scrapeguard.asgi.background import Background
@@ -67,7 +67,8 @@ class ForwardAuth(ForwardAuthApp):
     Args:
         rules: a rule file, or a policy that is loaded already; None for the packaged default. Its `proxies.trusted`
             names the servers that may ask; where it names none, those on this machine.
-        key: the secret of 32 octets that the workers of a service share; None for one that is drawn.
+        key: the secret of 32 octets that all share who may be asked in turn; None for one that follows from the secret
+            of the site.
         options: what `ForwardAuthApp` takes besides.
 
     Raises:
@@ -80,4 +81,5 @@ class ForwardAuth(ForwardAuthApp):
         self._parts = Parts(policy, monotonic=options.get("monotonic", time.monotonic))
         options = self._parts.options(options, None, drips=False)
         background = Background(self._parts.jobs)
-        super().__init__(self._parts.guard, Tickets(key or token_bytes(32)), background=background, **options)
+        key = key or blake2b(self._parts.secret.octets, digest_size=32, person=b"tickets").digest()
+        super().__init__(self._parts.guard, Tickets(key), background=background, **options)

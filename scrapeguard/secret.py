@@ -29,6 +29,8 @@ class SiteSecret(NamedTuple):
 
     octets: bytes
     text: str
+    is_kept: bool = True
+    """Whether another process, or this one another time, finds the same."""
 
 
 def site_secret(file: str | None, environment: Mapping[str, str]) -> SiteSecret:
@@ -55,7 +57,7 @@ def site_secret(file: str | None, environment: Mapping[str, str]) -> SiteSecret:
     except OSError as error:
         why = f"cannot keep a secret in {own} ({error.strerror})"
         logger.warning("%s: traps and passes count for one process only; set %s or `secret`", why, VARIABLE)
-        return _stretched(secrets.token_hex(_SIZE), "memory")
+        return _stretched(secrets.token_hex(_SIZE), "memory")._replace(is_kept=False)
 
 
 def _own_folder(environment: Mapping[str, str]) -> Path:

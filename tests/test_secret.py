@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from scrapeguard.cli.sharing import share_secret
 from scrapeguard.secret import SecretError, site_secret
 
 
@@ -37,7 +38,17 @@ def test_where_nothing_can_be_kept_it_counts_for_one_process(caplog):
     with caplog.at_level(logging.WARNING, logger="scrapeguard"):
         one, other = (site_secret(None, {"HOME": "/dev/null"}) for _ in range(2))
     assert one != other
+    assert not one.is_kept
     assert "count for one process only" in caplog.text
+
+
+def test_workers_that_are_started_share_one_that_cannot_be_kept(tmp_path):
+    nowhere = {"HOME": "/dev/null"}
+    share_secret(None, nowhere)
+    assert site_secret(None, nowhere) == site_secret(None, nowhere)
+    kept = {"HOME": str(tmp_path)}
+    share_secret(None, kept)
+    assert kept == {"HOME": str(tmp_path)}
 
 
 def test_a_secret_that_is_none_is_an_error(tmp_path):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from secrets import token_bytes
 
 from scrapeguard.app import ForwardAuth
 from scrapeguard.asgi.dialects import ForwardedFieldError, asked_by_proxies
@@ -15,9 +15,10 @@ from scrapeguard.cli.listening import listen, place_of
 from scrapeguard.cli.loading import count, load_or_report
 from scrapeguard.cli.output import fail, print_json
 from scrapeguard.cli.serving import serve
-from scrapeguard.cli.sharing import store_of_workers
+from scrapeguard.cli.sharing import share_secret, store_of_workers
 from scrapeguard.core.address import NETWORK_WORDS, parse_address
 from scrapeguard.core.policy import Policy
+from scrapeguard.secret import SecretError
 
 _LOOPBACK = NETWORK_WORDS["loopback"]
 # Stands for whoever asks over a Unix socket, be it under `proxies.trusted` or not: its permissions say who may.
@@ -35,7 +36,11 @@ def _run(arguments: argparse.Namespace, rules: _Rules) -> int:
     if policy is None:
         return FOUND_PROBLEMS
     try:
+        share_secret(policy.secret, os.environ)
         listener = listen(arguments.listen)
+    except SecretError as error:
+        fail(error)
+        return FOUND_PROBLEMS
     except ValueError as error:
         fail(f"--listen: {error}")
         return BAD_USAGE
@@ -54,8 +59,6 @@ class _Rules:
         self._store = store
         self._file = arguments.rules
         self._on_socket = arguments.listen.startswith("unix:")
-        # Drawn before the workers are: what one of them decides another may have to answer.
-        self._key = token_bytes(32)
         self.names_nobody = True
 
     def read(self) -> Policy | None:
@@ -81,7 +84,7 @@ class _Rules:
             return None
         if policy is None:
             return None
-        return partial(ForwardAuth, policy, key=self._key, socket_peer=_HERE if self._on_socket else None)
+        return partial(ForwardAuth, policy, socket_peer=_HERE if self._on_socket else None)
 
 
 def _tell(place: str, policy: Policy, *, default: bool, arguments: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
 from scrapeguard.cli.listening import BACKLOG, listen, place_of
 from scrapeguard.cli.loading import load_or_report, rules_path
 from scrapeguard.cli.output import fail, print_json
-from scrapeguard.cli.sharing import store_of_workers
+from scrapeguard.cli.sharing import share_secret, store_of_workers
 from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.policy import EventPolicy, Policy
 from scrapeguard.errors import PolicyError, Problem
@@ -29,7 +29,7 @@ from scrapeguard.proxy.serving import Build, Serving, config_of, serve
 from scrapeguard.proxy.types import ASGIApp
 from scrapeguard.proxy.upstream import Upstream, UpstreamNameError, Upstreams
 from scrapeguard.rulefile.load import load_policy
-from scrapeguard.secret import site_secret
+from scrapeguard.secret import SecretError, site_secret
 from scrapeguard.telemetry.events import Recorder
 
 _MOST_FILES = 1 << 16
@@ -76,9 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
     if policy is None:
         return FOUND_PROBLEMS
     try:
+        share_secret(policy.secret, os.environ)
         named = NamedUpstreams.of(arguments.upstream)
         upstreams = named.beside(policy)
         listener = listen(arguments.listen)
+    except SecretError as error:
+        fail(error)
+        return FOUND_PROBLEMS
     except UpstreamNameError as error:
         fail(error)
         return BAD_USAGE

@@ -1,11 +1,13 @@
-"""A store for the workers of one command, where the rule file names none."""
+"""What the workers of one command share, where the rule file names nothing for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from scrapeguard.secret import VARIABLE, site_secret
 
 
 @contextmanager
@@ -16,3 +18,18 @@ def store_of_workers(workers: int) -> Iterator[str | None]:
         return
     with TemporaryDirectory(prefix="scrapeguard-", ignore_cleanup_errors=True) as folder:
         yield f"sqlite:{Path(folder) / 'workers.db'}"
+
+
+def share_secret(file: str | None, environment: MutableMapping[str, str]) -> None:
+    """Let the workers that are started after this have one secret, also where none can be kept on disk.
+
+    Args:
+        file: what the rule file names.
+        environment: that they will have.
+
+    Raises:
+        SecretError: the secret cannot be read or made.
+    """
+    secret = site_secret(file, environment)
+    if not secret.is_kept:
+        environment[VARIABLE] = secret.text

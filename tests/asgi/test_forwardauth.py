@@ -369,6 +369,18 @@ def test_what_was_decided_is_rendered_and_written_down_once(service):
     assert len(service.events) == 1
 
 
+def test_replicas_with_one_secret_render_what_another_decided(catalogue, monkeypatch):
+    monkeypatch.setenv("SCRAPEGUARD_SECRET", "a secret of the tests, long enough")
+    replicas = [Service(catalogue), Service(catalogue)]
+    for one in replicas:
+        one.app = ForwardAuth(one.guard.policy, record=one.events.append)
+    no = replicas[0].question("/decide/nginx", "/page")
+    ticket = "x-scrapeguard-ticket", no.headers["x-scrapeguard-ticket"]
+    answer = replicas[1].question("/render", "/page", "GPTBot/1.2", ticket)
+    assert answer.headers["x-scrapeguard-reference"] == replicas[0].events[0].reference
+    assert replicas[1].events == []
+
+
 def test_without_a_ticket_it_is_decided_anew(service):
     answer = service.question("/render", "/page")
     assert answer.status == 403

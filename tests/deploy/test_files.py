@@ -13,28 +13,35 @@ import pytest
 import yaml
 
 from scrapeguard.cli import COMMANDS, _parser
+from scrapeguard.proxy.front import HEALTH
+from scrapeguard.rulefile.load import load_policy
+from scrapeguard.secret import VARIABLE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"^<!-- (\S+) -->\n```\w+\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+SCALING = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"^<!-- (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = _BLOCK.findall(GUIDE)
 UNIT = (DEPLOY / "systemd" / "scrapeguard-forward-auth.service").read_text(encoding="utf-8")
 DOCKERFILE = (DEPLOY / "docker" / "Dockerfile").read_text(encoding="utf-8")
+KUBERNETES = (DEPLOY / "kubernetes" / "scrapeguard.yaml").read_text(encoding="utf-8")
+OBJECTS = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(KUBERNETES)}
 COMPOSE = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("file", "block"), SHOWN)
+@pytest.mark.parametrize(("file", "block"), [*SHOWN, *_BLOCK.findall(SCALING)])
 def test_what_is_shown_is_what_is_there(file, block):
     assert block in (ROOT / file).read_text(encoding="utf-8")
 
 
 def test_every_server_is_shown():
-    servers = {path.name for path in DEPLOY.iterdir()} - {"docker", "systemd"}
+    servers = {path.name for path in DEPLOY.iterdir()} - {"docker", "kubernetes", "systemd"}
     assert {Path(file).parts[1] for file, _ in SHOWN} == servers == {"nginx", "caddy", "traefik", "envoy", "haproxy"}
 
 
 def test_every_file_is_linked_and_every_link_leads_somewhere():
-    links = {(ROOT / "docs" / link).resolve() for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", GUIDE)}
+    links = {(ROOT / "docs" / link).resolve() for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", GUIDE + SCALING)}
     assert [str(link) for link in links if not link.exists()] == []
     assert [str(path) for path in DEPLOY.rglob("*") if path.is_file() and path not in links] == []
 
@@ -78,6 +85,59 @@ def test_the_containers_share_one_network_and_mount_what_is_there():
     assert (folder / build["context"]).resolve() == ROOT
     assert (ROOT / build["dockerfile"]).is_file()
     assert "listen 8080;" in (folder / mounts[0]).read_text(encoding="utf-8")
+
+
+def test_what_the_containers_keep_outlives_them():
+    said = COMPOSE["services"]["scrapeguard"]
+    assert [volume.split(":")[0] for volume in said["volumes"]] == list(COMPOSE["volumes"])
+    kept = said["volumes"][0].split(":")[1]
+    assert kept == "/home/scrapeguard/.local/state/scrapeguard"
+    assert f"-o scrapeguard /home/scrapeguard/.cache {kept}" in DOCKERFILE
+
+
+def test_the_image_is_made_of_what_the_build_needs():
+    sent = (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in sent
+    needed = [line.removeprefix("!") for line in sent if line.startswith("!")]
+    assert [name for name in needed if not (ROOT / name).exists()] == []
+    assert {"scrapeguard", "config", "pyproject.toml"} <= set(needed)
+
+
+def test_kubernetes_runs_commands_and_rules_that_there_are(tmp_path):
+    (tmp_path / "rules.yaml").write_text(OBJECTS["ConfigMap", "scrapeguard"]["data"]["rules.yaml"], encoding="utf-8")
+    policy = load_policy(tmp_path / "rules.yaml")
+    valkey = OBJECTS["Service", "scrapeguard-valkey"]
+    assert policy.store == f"valkey://{valkey['metadata']['name']}:{valkey['spec']['ports'][0]['port']}/0"
+    pod = OBJECTS["Deployment", "scrapeguard"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    arguments = _parser().parse_args(container["args"])
+    assert arguments.listen == f"0.0.0.0:{container['ports'][0]['containerPort']}"
+    assert pod["terminationGracePeriodSeconds"] > arguments.drain + arguments.grace
+    assert arguments.rules == f"{container['volumeMounts'][0]['mountPath']}/rules.yaml"
+    probes = [container[f"{name}Probe"] for name in ("startup", "readiness")]
+    assert {probe["httpGet"]["path"] for probe in probes} == {HEALTH}
+    # The drain is seen before it ends.
+    assert probes[1]["periodSeconds"] * probes[1]["failureThreshold"] < arguments.drain
+    assert container["env"][0]["name"] == VARIABLE
+
+
+def test_kubernetes_selects_what_there_is():
+    for (kind, name), one in OBJECTS.items():
+        spec = one.get("spec", {})
+        selector = spec.get("podSelector") or spec.get("selector")
+        if selector:
+            labels = selector.get("matchLabels", selector)
+            pods = [other for (sort, _), other in OBJECTS.items() if sort == "Deployment"]
+            assert [p for p in pods if p["spec"]["template"]["metadata"]["labels"] == labels], (kind, name)
+    mounted = OBJECTS["Deployment", "scrapeguard"]["spec"]["template"]["spec"]
+    assert {one["name"] for one in mounted["volumes"]} == {
+        one["name"] for one in mounted["containers"][0]["volumeMounts"]
+    }
+
+
+def test_the_unit_keeps_its_secret_and_its_lists():
+    assert re.search(r"^Environment=XDG_CACHE_HOME=/var/cache XDG_STATE_HOME=/var/lib$", UNIT, re.MULTILINE)
+    assert {"CacheDirectory=scrapeguard", "StateDirectory=scrapeguard"} <= set(UNIT.splitlines())
 
 
 def test_the_image_builds():
