@@ -10,7 +10,7 @@ from secrets import token_bytes
 from threading import Lock
 
 from scrapeguard.stores.log import Entry, Taken, kept_times, take
-from scrapeguard.stores.port import MAX_KEPT, Batch, check_body, check_shared, weight
+from scrapeguard.stores.port import MAX_KEPT, Batch, check_body, weight
 
 
 class Hub:
@@ -24,7 +24,6 @@ class Hub:
         self._clock = clock
         self._entries: deque[Entry] = deque()
         self._end = 0
-        self._shared: dict[str, bytes] = {}
         self._lock = Lock()
 
     def exchange(self, worker: bytes, body: bytes | None, start: int) -> Taken:
@@ -46,11 +45,6 @@ class Hub:
         while entries and not earliest <= entries[0].time <= latest:
             entries.popleft()
 
-    def shared(self, name: str, value: bytes) -> bytes:
-        """The value under this name, which is the first that was given."""
-        with self._lock:
-            return self._shared.setdefault(name, value)
-
 
 class MemoryStore:
     """One worker at a hub. Nothing in it waits or fails.
@@ -70,11 +64,6 @@ class MemoryStore:
         check_body(body)
         batches, self._end = self._hub.exchange(self._worker, body, self._end)
         return batches
-
-    async def shared(self, name: str, value: bytes) -> bytes:
-        """See `Store`."""
-        check_shared(name, value)
-        return self._hub.shared(name, value)
 
     async def close(self) -> None:
         """See `Store`."""

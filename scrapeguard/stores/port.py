@@ -14,7 +14,6 @@ What is guaranteed:
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple, Protocol
 
 from scrapeguard.errors import ScrapeGuardError
@@ -29,9 +28,6 @@ MAX_HANDED_OUT = 8 * 1024 * 1024
 """Bytes that one exchange hands out; the rest comes with the next."""
 OVERHEAD = 64
 """Bytes that a batch counts besides its body, so that the ceilings hold for many small ones too."""
-MAX_SHARED = 64 * 1024
-"""Bytes of a shared value."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class StoreError(ScrapeGuardError):
@@ -58,17 +54,6 @@ class Store(Protocol):
             ValueError: the body is larger than `MAX_BATCH`.
         """
 
-    async def shared(self, name: str, value: bytes) -> bytes:
-        """The value that all workers share under this name: the one given, unless another came first.
-
-        It is kept as long as the data of the store.
-
-        Raises:
-            StoreError: the store cannot be used now.
-            ValueError: the name is not a word of at most 64 of a-z, 0-9, `.`, `_` and `-`, or the value is empty or
-                larger than `MAX_SHARED`.
-        """
-
     async def close(self) -> None:
         """Let go of what is open. May be called again; an exchange after it opens anew and goes on where it was."""
 
@@ -86,15 +71,3 @@ def check_body(body: bytes | None) -> None:
     """
     if body is not None and len(body) > MAX_BATCH:
         raise ValueError(f"a batch of {len(body):,} bytes; at most {MAX_BATCH:,} can be handed in")
-
-
-def check_shared(name: str, value: bytes) -> None:
-    """Refuse a name or value that cannot be shared.
-
-    Raises:
-        ValueError: it cannot.
-    """
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name[:80]!r} is no name for a shared value")
-    if not 0 < len(value) <= MAX_SHARED:
-        raise ValueError(f"a shared value of {len(value):,} bytes; 1 to {MAX_SHARED:,} are possible")

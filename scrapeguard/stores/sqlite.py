@@ -13,7 +13,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Any, TypeVar
 
-from scrapeguard.stores.port import Batch, StoreError, check_body, check_shared
+from scrapeguard.stores.port import Batch, StoreError, check_body
 from scrapeguard.stores.sqlitefile import DatabaseFile, Position
 from scrapeguard.stores.turns import Turns
 
@@ -68,13 +68,6 @@ class SqliteStore:
                 partial(worker.file.exchange, worker.token, body, worker.position)
             )
         return taken.batches
-
-    async def shared(self, name: str, value: bytes) -> bytes:
-        """See `Store`."""
-        check_shared(name, value)
-        async with self._turns.turn():
-            worker = self._here()
-            return await worker.run(partial(worker.file.shared, name, value))
 
     async def close(self) -> None:
         """See `Store`."""

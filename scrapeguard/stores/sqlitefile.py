@@ -19,7 +19,7 @@ from secrets import token_bytes, token_hex
 from typing import NamedTuple, TypeVar
 
 from scrapeguard.stores.log import Entry, Taken, kept_times, take
-from scrapeguard.stores.port import MAX_BATCH, MAX_KEPT, MAX_SHARED, OVERHEAD, StoreError, weight
+from scrapeguard.stores.port import MAX_BATCH, MAX_KEPT, OVERHEAD, StoreError, weight
 
 if sys.platform != "win32":
     import fcntl
@@ -35,7 +35,6 @@ PRAGMA journal_mode = WAL;
 CREATE TABLE log (identity BLOB NOT NULL, place INTEGER NOT NULL);
 CREATE TABLE batches (place INTEGER PRIMARY KEY, time REAL NOT NULL, worker BLOB NOT NULL, body BLOB NOT NULL);
 CREATE INDEX batches_by_time ON batches (time);
-CREATE TABLE shared (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {SCHEMA_VERSION};
 PRAGMA application_id = {APPLICATION_ID};
 """
@@ -107,25 +106,6 @@ class DatabaseFile:
             return taken, Position(identity, taken.end)
 
         return self._use("IMMEDIATE" if body else "DEFERRED", work)
-
-    def shared(self, name: str, value: bytes) -> bytes:
-        """The value under this name, which is the first that was given.
-
-        Raises:
-            StoreError: the file cannot be used.
-        """
-
-        def work(connection: sqlite3.Connection) -> bytes:
-            connection.execute("INSERT OR IGNORE INTO shared VALUES (?, ?)", (name, value))
-            found = connection.execute(
-                "SELECT value FROM shared WHERE name = ? AND typeof(value) = 'blob' AND length(value) BETWEEN 1 AND ?",
-                (name, MAX_SHARED),
-            ).fetchone()
-            if found is None:
-                raise self._damaged()
-            return bytes(found[0])
-
-        return self._use("IMMEDIATE", work)
 
     def close(self) -> None:
         """Close it, if it is open."""

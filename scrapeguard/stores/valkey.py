@@ -22,13 +22,11 @@ from scrapeguard.stores.port import (
     MAX_BATCH,
     MAX_HANDED_OUT,
     MAX_KEPT,
-    MAX_SHARED,
     OVERHEAD,
     RETENTION,
     Batch,
     StoreError,
     check_body,
-    check_shared,
 )
 from scrapeguard.stores.turns import Turns
 from scrapeguard.stores.valkeyurl import Address, read_url
@@ -115,22 +113,6 @@ class ValkeyStore:
             return await client.evalsha(self._digest, 2, *arguments)
         except NoScriptError:
             return await client.eval(self._script, 2, *arguments)
-
-    async def shared(self, name: str, value: bytes) -> bytes:
-        """See `Store`."""
-        check_shared(name, value)
-        key = f"{self._prefix}shared:{name}"
-
-        async def ask(client: Redis) -> Any:
-            await client.set(key, value, nx=True)
-            return await client.get(key)
-
-        async with self._turns.turn() as moved:
-            client = self._here(moved)
-            found = await self._asked(lambda: ask(client))
-        if not isinstance(found, bytes) or not 0 < len(found) <= MAX_SHARED:
-            raise self._error(f"what is shared as {name} was lost or is none of ours; delete the key {key}")
-        return found
 
     async def close(self) -> None:
         """See `Store`."""

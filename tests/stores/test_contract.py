@@ -15,7 +15,6 @@ from scrapeguard.stores.port import (
     MAX_BATCH,
     MAX_HANDED_OUT,
     MAX_KEPT,
-    MAX_SHARED,
     OVERHEAD,
     RETENTION,
     Batch,
@@ -132,37 +131,6 @@ async def test_the_oldest_goes_as_soon_as_it_does_not_fit_whole(place, over, old
         received = await all_got(ben)
         assert received[0][:1] == oldest
         assert sum(map(weight, received)) <= MAX_KEPT
-
-
-async def test_the_first_to_share_a_value_wins(place):
-    async with stores(place, 12) as workers:
-        values = [f"value {number}".encode() for number in range(len(workers))]
-        found = await asyncio.gather(
-            *(store.shared("key", value) for store, value in zip(workers, values, strict=True))
-        )
-        assert len(set(found)) == 1
-        assert found[0] in values
-        assert await place.store().shared("key", b"late") == found[0]
-        assert await place.store().shared("other.key-2", b"\0\xff") == b"\0\xff"
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("", b"x"),
-        ("x" * 65, b"x"),
-        ("a b", b"x"),
-        ("Ä", b"x"),
-        ("a:b", b"x"),
-        ("a", b""),
-        ("a", b"x" * (MAX_SHARED + 1)),
-    ],
-)
-async def test_not_everything_can_be_shared(place, name, value):
-    async with stores(place, 1) as (ada,):
-        with pytest.raises(ValueError, match="value"):
-            await ada.shared(name, value)
-        assert await ada.shared("a", b"y" * MAX_SHARED) == b"y" * MAX_SHARED
 
 
 async def test_many_at_once_get_all_of_each_other_once_and_in_one_order(place):

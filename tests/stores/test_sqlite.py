@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import scrapeguard
-from scrapeguard.stores.port import MAX_BATCH, MAX_SHARED, StoreError
+from scrapeguard.stores.port import MAX_BATCH, StoreError
 from scrapeguard.stores.sqlite import SqliteStore
 
 ROOT = Path(scrapeguard.__file__).parents[1]
@@ -267,16 +267,6 @@ async def test_a_database_that_is_not_as_we_made_it_is_an_error(path, statement)
     await store.close()
 
 
-@pytest.mark.parametrize("value", ["text", 7, b"", b"x" * (MAX_SHARED + 1)])
-async def test_a_shared_value_that_is_not_ours_is_an_error(path, value):
-    store = SqliteStore(path)
-    assert await store.shared("key", b"x") == b"x"
-    execute(path, ("UPDATE shared SET value = ?", (value,)))
-    with pytest.raises(StoreError, match="damaged"):
-        await store.shared("key", b"x")
-    await store.close()
-
-
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(0, 2**20), st.binary(min_size=1, max_size=40)), min_size=1, max_size=8))
 @example(changes=[(0, b"x" * 40)])
@@ -291,14 +281,13 @@ def test_damage_of_any_kind_is_batches_or_an_error_and_nothing_else(tmp_path, ch
         ada, ben = SqliteStore(path), SqliteStore(path)
         for number in range(20):
             await ada.exchange(bytes([number]) * 400)
-        await ada.shared("key", b"value")
         await ada.close()
         octets = bytearray(path.read_bytes())
         for place, change in changes:
             place %= len(octets)
             octets[place : place + len(change)] = change
         path.write_bytes(octets)
-        for work in (lambda: ben.exchange(None), lambda: ben.shared("key", b"other"), lambda: ben.exchange(b"new")):
+        for work in (lambda: ben.exchange(None), lambda: ben.exchange(b"new")):
             try:
                 found = await work()
             except StoreError as error:
@@ -330,12 +319,11 @@ async def main(path, name, others):
     store, received = SqliteStore(Path(path), busy_timeout=10), []
     for turn in range(20):
         received += [batch.body.decode() for batch in await store.exchange(f"{name}-{turn}".encode())]
-    secret = (await store.shared("secret", name.encode())).decode()
     while sum(body.endswith("-19") for body in received) < others:
         received += [batch.body.decode() for batch in await store.exchange(None)]
         await asyncio.sleep(0.01)
     await store.close()
-    print(json.dumps({"received": received, "secret": secret}))
+    print(json.dumps({"received": received}))
 
 asyncio.run(asyncio.wait_for(main(sys.argv[1], sys.argv[2], int(sys.argv[3])), 60))
 """
@@ -354,7 +342,6 @@ def test_processes_exchange(path):
         for other in (other for other in names if other != name):
             from_other = [body for body in said[name]["received"] if body.startswith(other)]
             assert from_other == [f"{other}-{turn}" for turn in range(20)]
-    assert len({said[name]["secret"] for name in names}) == 1
 
 
 _FORK = """

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import scrapeguard
-from scrapeguard.stores.port import MAX_BATCH, MAX_SHARED, StoreError
+from scrapeguard.stores.port import MAX_BATCH, StoreError
 from scrapeguard.stores.valkey import ValkeyStore
 
 ROOT = Path(scrapeguard.__file__).parents[1]
@@ -53,12 +53,9 @@ async def test_a_server_that_dies_is_an_error_and_when_it_is_back_all_meet_again
         for store in (ada, ben, ada):
             with pytest.raises(StoreError, match=f"^store valkey://127.0.0.1:{own_server.port}/0: "):
                 await store.exchange(b"2")
-            with pytest.raises(StoreError):
-                await store.shared("key", b"x")
         own_server.start()
         await ada.exchange(b"3")
         assert await got(ben) == [b"3"]
-        assert await ben.shared("key", b"y") == b"y"
 
 
 async def test_a_server_that_is_killed_in_the_middle_loses_nobody_for_good(own_server):
@@ -170,7 +167,6 @@ async def test_entries_that_are_not_ours_are_passed_over_and_go_when_there_is_no
     [
         (STREAM, "WRONGTYPE|wrong kind"),
         ("scrapeguard:data", "WRONGTYPE|wrong kind"),
-        ("scrapeguard:shared:key", "none of ours|WRONGTYPE|wrong kind"),
     ],
 )
 async def test_a_key_of_another_kind_is_an_error(server, key, fault):
@@ -178,21 +174,10 @@ async def test_a_key_of_another_kind_is_an_error(server, key, fault):
         with server.client() as client:
             client.delete(key)
             client.sadd(key, "x")
-            work = ada.shared("key", b"x") if "shared" in key else ada.exchange(b"x")
             with pytest.raises(StoreError, match=fault):
-                await work
+                await ada.exchange(b"x")
             client.delete(key)
             await ada.exchange(b"x")
-            assert await ada.shared("key", b"x") == b"x"
-
-
-@pytest.mark.parametrize("value", [b"", b"x" * (MAX_SHARED + 1)])
-async def test_a_shared_value_that_is_not_ours_is_an_error(server, value):
-    async with stores(server.url) as (ada, _):
-        with server.client() as client:
-            client.set("scrapeguard:shared:key", value)
-        with pytest.raises(StoreError, match="delete the key scrapeguard:shared:key"):
-            await ada.shared("key", b"x")
 
 
 async def test_databases_and_prefixes_are_apart(server):
@@ -251,7 +236,6 @@ async def test_a_user_needs_no_more_rights_than_are_told(own_server):
     async with stores(f"valkey://ada:pass@127.0.0.1:{own_server.port}/1") as (ada, ben):
         await ada.exchange(b"x")
         assert await got(ben) == [b"x"]
-        assert await ben.shared("key", b"x") == b"x"
 
 
 def everything_said(error):
@@ -330,9 +314,8 @@ def test_what_is_no_server_is_an_error_and_nothing_else(junk):
     async def scenario():
         async with impostor(answer) as port:
             store = ValkeyStore(f"valkey://127.0.0.1:{port}", timeout=5.0)
-            for work in (lambda: store.exchange(b"x"), lambda: store.shared("key", b"x")):
-                with suppress(StoreError):
-                    assert isinstance(await work(), list | bytes)
+            with suppress(StoreError):
+                assert isinstance(await store.exchange(b"x"), list)
             await store.close()
 
     asyncio.run(scenario())
