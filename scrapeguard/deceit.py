@@ -83,7 +83,7 @@ class SiteDecoys:
         }
         # A pattern without a look of its own has those of all, be there a wider one with another or not.
         self._patterns = {pattern: pattern if pattern in self._said_of else said.host for pattern in looks}
-        templates = {name: _template(name) for name in {one.template for one in self._said_of.values()}}
+        templates = {name: template_of(name) for name in {one.template for one in self._said_of.values()}}
         self._sites = {name: self._made(one, templates[one.template]) for name, one in self._said_of.items()}
 
     def _made(self, said: DecoyPolicy, template: Template | None) -> DecoySite:
@@ -202,8 +202,13 @@ async def _nobody_goes() -> Message:
     return {"type": "http.disconnect"}
 
 
-def _template(name: str | None) -> Template | None:
-    """The template of a file; None for a plain one, as one that is yet to be learnt is."""
+def template_of(name: str | None) -> Template | None:
+    """The template of a file; None for a plain one, as one that is yet to be learnt is.
+
+    Raises:
+        ValueError: it is none; the message says why.
+        OSError: it cannot be read.
+    """
     if name is None or name == LEARN:
         return None
     try:

@@ -153,6 +153,20 @@ def new_decoys(policy: Policy, secret: SiteSecret) -> SiteDecoys:
         raise PolicyError([Problem("decoys", 1, 1, str(error))]) from error
 
 
+def template_faults(policy: Policy) -> list[str]:
+    """What is wrong with the templates that the rule file names for decoys; each is looked at once."""
+    from scrapeguard.deceit import template_of
+
+    names = dict.fromkeys((policy.decoys.template, *(site.decoys.template for site in policy.sites.values())))
+    found = []
+    for name in filter(None, names):
+        try:
+            template_of(name)
+        except (OSError, ValueError) as error:
+            found.append(f"decoys.template: {error}")
+    return found
+
+
 def new_decoying(said: DecoyPolicy, decoys: SiteDecoys, monotonic: Callable[[], float], *, drips: bool) -> Decoying:
     """What answers with them, within the budget that the owner sets."""
     budget = Budget(

@@ -19,9 +19,9 @@ from scrapeguard.core.optout import Place, origin_of, response_headers
 from scrapeguard.core.policy import Policy, RuleTest
 from scrapeguard.core.request import Request
 from scrapeguard.core.robots import unsaid_rules
-from scrapeguard.errors import PolicyError
+from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.guard import Guard
-from scrapeguard.parts import Verification, list_urls
+from scrapeguard.parts import Verification, list_urls, template_faults
 from scrapeguard.rulefile.audience import load_audience
 from scrapeguard.rulefile.catalogue import load_catalogue
 from scrapeguard.rulefile.load import load_policy
@@ -56,6 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
         return BAD_USAGE
     if arguments.path is not None:
         return _say(policy, arguments)
+    if faults := template_faults(policy):
+        return _report_problems(
+            str(path), PolicyError(Problem(str(path), 1, 1, fault) for fault in faults), as_json=arguments.json
+        )
     guard = Guard(policy)
     failed = [(test, guard.assess(test.request).to_json()) for test in policy.tests if not _passes(guard, test)]
     outcome = ask_audience(guard)
@@ -141,6 +145,7 @@ def _summary(
                 {"place": test.place, "expected": str(test.expect), "got": decision} for test, decision in failed
             ],
         },
+        "upstreams": {host: str(upstream) for host, upstream in policy.upstreams.items()},
         "not_in_robots_txt": _unsaid(policy),
         "audience": {
             "asked": {str(purpose): number for purpose, number in outcome.asked.items()},
@@ -165,7 +170,8 @@ def _print(
     headers = response_headers(Place(site, origin_of("https", "HOST")))
     said = "; ".join(f"{name.decode()}: {value.decode()}" for name, value in headers)
     print(f"     announced beside robots.txt: {said or 'nothing'}")
-    for line in _identity_lines(policy):
+    upstreams = (f"the proxy finds {host} at {upstream}" for host, upstream in policy.upstreams.items())
+    for line in (*_identity_lines(policy), *upstreams):
         print(f"     {line}")
     if policy.tests:
         print(f"{bad if failed else good} tests in the file: {passed} of {len(policy.tests)} pass")

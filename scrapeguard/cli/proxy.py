@@ -21,7 +21,7 @@ from scrapeguard.cli.sharing import share_secret, store_of_workers
 from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.policy import EventPolicy, Policy
 from scrapeguard.errors import PolicyError, Problem
-from scrapeguard.parts import open_recorder
+from scrapeguard.parts import open_recorder, template_faults
 from scrapeguard.proxy.client import Client
 from scrapeguard.proxy.exchange import Limits
 from scrapeguard.proxy.relay import Relay
@@ -74,6 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until the process is told to end."""
     policy = load_or_report(arguments.rules)
     if policy is None:
+        return FOUND_PROBLEMS
+    if faults := template_faults(policy):
+        fail("\n".join(faults))
         return FOUND_PROBLEMS
     try:
         share_secret(policy.secret, os.environ)
@@ -182,13 +185,16 @@ def load_served(named: NamedUpstreams, path: Path) -> Policy:
     """The policy of a rule file under which there is something to serve.
 
     Raises:
-        PolicyError: it cannot be honoured, or leaves no upstream.
+        PolicyError: it cannot be honoured, or leaves no upstream or no decoys that can be made.
     """
     policy = load_policy(path)
+    faults = template_faults(policy)
     try:
         named.beside(policy)
     except UpstreamNameError as error:
-        raise PolicyError([Problem(str(path), 1, 1, str(error))]) from None
+        faults.append(str(error))
+    if faults:
+        raise PolicyError(Problem(str(path), 1, 1, fault) for fault in faults)
     return policy
 
 

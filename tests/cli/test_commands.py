@@ -102,6 +102,19 @@ def test_a_reader_who_stops_reading_is_no_error():
 # explain
 
 
+def test_check_tells_the_upstreams_of_sites(run, rules):
+    file = rules("sites: {h.example: {upstream: http://127.0.0.1:3000}}\n")
+    code, out, _ = run("check", file)
+    assert (code, "the proxy finds h.example at http://127.0.0.1:3000" in out) == (0, True)
+    assert json.loads(run("check", file, "--json")[1])["upstreams"] == {"h.example": "http://127.0.0.1:3000"}
+
+
+def test_check_looks_into_the_templates_of_decoys(run, rules, tmp_path):
+    (tmp_path / "bad.html").write_text("<p>{{title}}</p>")
+    code, _, err = run("check", rules("sites: {h.example: {decoys: {template: bad.html}}}\n"))
+    assert (code, "bad.html: a template without {{content}}" in err) == (1, True)
+
+
 def test_explain_gives_the_decision_and_every_reason(run):
     code, out, _ = run("explain", "--user-agent", "GPTBot/1.2", "--ip", "203.0.113.9", "--path", "/a?b")
     assert code == 0

@@ -220,6 +220,32 @@ def proxy_of_sites(tmp_path, rules, upstream):
     return proxy(tmp_path, rules)
 
 
+def test_workers_have_one_secret_where_none_can_be_kept(tmp_path, rules, upstream, monkeypatch):
+    for name in ("SCRAPEGUARD_SECRET", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/dev/null")
+    rules.write_text(QUIET + "traps: {live: on}\n")
+    with proxy(tmp_path, rules, "--workers", "2", "--upstream", f"http://127.0.0.1:{upstream.port}") as running:
+        eventually(lambda: len(running.workers()) == 2)
+        time.sleep(1)
+        # The path of the traps follows from the secret.
+        assert len({running.ask("/robots.txt")[1] for _ in range(30)}) == 1
+
+
+def test_a_template_that_is_none_stops_the_start_and_changes_nothing_later(tmp_path, rules, upstream, capsys):
+    (tmp_path / "bad.html").write_text("<p>no placeholder</p>")
+    here = "--upstream", f"http://127.0.0.1:{upstream.port}"
+    rules.write_text(QUIET + "sites: {h.example: {decoys: {template: bad.html}}}\n")
+    assert main(["proxy", "--rules", str(rules), *here]) == 1
+    assert "bad.html: a template without" in capsys.readouterr().err
+    bad = rules.read_text()
+    rules.write_text(QUIET)
+    with proxy(tmp_path, rules, *here) as running:
+        rules.write_text(bad)
+        eventually(lambda: "a template without" in running.log.read_text())
+        assert running.ask()[0] == 200
+
+
 def begin_download(running):
     client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=TIMEOUT)
     client.request("GET", "/slow", headers={"User-Agent": "curl/8.11.0"})
