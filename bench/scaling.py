@@ -120,8 +120,16 @@ def _program() -> str:
 class Fleet:
     """Some replicas, told what to do over pipes."""
 
-    def __init__(self, pipes: list[Connection]) -> None:
+    def __init__(self, pipes: list[Connection], processes: list[Any]) -> None:
         self._pipes = pipes
+        self._processes = processes
+
+    def lose(self) -> None:
+        """Kill the last one, without a word."""
+        self._pipes.pop()
+        lost = self._processes.pop()
+        lost.kill()
+        lost.join(_PATIENCE)
 
     def ask(self, order: Order, *, of: int | None = None, say: str = "") -> list[Any]:
         """What the replicas answer to an order; one of them, or all."""
@@ -130,9 +138,10 @@ class Fleet:
             pipe.send((order, say))
         return [_answer(pipe) for pipe in asked]
 
-    def verdict(self, name: str) -> list[float]:
+    def verdict(self, name: str, *, of: int = 0) -> list[float]:
         """Seconds until each other replica refuses a client that one of them has just caught."""
-        first, *others = self._pipes
+        others = list(self._pipes)
+        first = others.pop(of)
         for pipe in others:
             pipe.send((Order.WATCH, name))
         first.send((Order.CATCH, name))
@@ -151,16 +160,17 @@ def _fleet(number: int, store: str) -> Iterator[Fleet]:
     context = get_context("spawn")
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory())
-        pipes = []
+        pipes, processes = [], []
         for seed in range(number):
             ours, theirs = context.Pipe()
             process = context.Process(target=replica, args=(theirs, store, folder, seed), daemon=True)
             process.start()
             stack.callback(_end, process.pid, process)
             pipes.append(ours)
+            processes.append(process)
         for pipe in pipes:
             _answer(pipe)
-        yield Fleet(pipes)
+        yield Fleet(pipes, processes)
 
 
 def _end(pid: int | None, process: Any) -> None:
@@ -200,7 +210,8 @@ def _rows(number: int, valkey: Valkey) -> Iterator[Row]:
                 time.sleep(_SETTLING)
                 yield from _traffic(f"{number} replicas", _measured(fleet, valkey))
         if number == max(_SIZES):
-            yield from _outage(number, fleet, valkey)
+            yield from _changes(fleet, valkey)
+            yield from _outage(number - 1, fleet, valkey, max(one.slowest for one in usage))
 
 
 def _used(fleet: Fleet) -> list[Usage]:
@@ -250,7 +261,26 @@ def _traffic(fleet: str, traffic: Traffic) -> Iterator[Row]:
     yield Row(f"{name}: exchanges failed, acts dropped", f"{failures}, {dropped}", "0, 0", "", good)
 
 
-def _outage(number: int, fleet: Fleet, valkey: Valkey) -> Iterator[Row]:
+def _changes(fleet: Fleet, valkey: Valkey) -> Iterator[Row]:
+    """A replica that comes, and one that is lost."""
+    begun = time.monotonic()
+    with _fleet(1, valkey.url) as late:
+        (knows,) = late.ask(Order.IS_REFUSED, say="caught-0")
+        took = time.monotonic() - begun
+    yield Row(
+        "one replica more: refuses at once whom the others caught",
+        "yes" if knows else "no",
+        "yes",
+        f"ready after {took:.1f} s",
+        knows,
+    )
+    fleet.verdict("caught-by-the-lost", of=-1)
+    fleet.lose()
+    known = all(fleet.ask(Order.IS_REFUSED, say="caught-by-the-lost"))
+    yield Row("one replica killed: the others hold whom it caught", "yes" if known else "no", "yes", "", known)
+
+
+def _outage(number: int, fleet: Fleet, valkey: Valkey, usual: float) -> Iterator[Row]:
     """Valkey killed, a verdict reached meanwhile, and Valkey back without its data."""
     before = fleet.ask(Order.USAGE)
     valkey.kill()
@@ -268,7 +298,12 @@ def _outage(number: int, fleet: Fleet, valkey: Valkey) -> Iterator[Row]:
         rate > 0.9 * RATE,
     )
     worst = max(one.slowest for one in during)
-    yield Row(f"{number} replicas, Valkey killed: the slowest decision", f"{worst * 1000:.1f} ms")
+    yield Row(
+        f"{number} replicas, Valkey killed: the slowest decision",
+        f"{worst * 1000:.1f} ms",
+        "",
+        f"{usual * 1000:.1f} ms before, within {_SECONDS:.0f} s",
+    )
     good = all(kept) and here and not any(elsewhere)
     yield Row(
         f"{number} replicas, Valkey killed: old verdicts hold, new ones stay where they are reached",
