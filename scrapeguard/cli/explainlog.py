@@ -45,6 +45,9 @@ def explain_log(arguments: argparse.Namespace) -> int:
         report = JsonReport() if arguments.json else TextReport(only=arguments.ip)
         return _play(player, arguments, report)
     except OSError as error:
+        if error.filename is None:
+            # Not a file that is to be read: whoever reads what we print has gone.
+            raise
         fail(f"cannot read {error.filename}: {error.strerror}")
         return BAD_USAGE
     except SecretError as error:

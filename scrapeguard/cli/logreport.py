@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +18,10 @@ _MOST_TOLD = 50
 _MOST_CLIENTS = 10_000
 _MOST_SHOWN = 20
 _MAX_FIRSTS = 8192
+_UNSEEN = (
+    "Access logs hold no headers, so there is no sign of {}, and conditions on headers match nothing. "
+    "What looks like no style or picture counts as a page."
+)
 
 
 class Place(NamedTuple):
@@ -145,13 +150,8 @@ class TextReport:
         self._told = 0
         # Strangers choose how many clients a log holds.
         self._known: Recent[tuple[str | None, bytes | None, str], bool] = Recent(_MAX_FIRSTS)
-        unseen = ", ".join(sorted(HEADER_SIGNALS))
-        print(paint(f"Access logs hold no headers, so there is no sign of {unseen},", "grey"))
-        print(
-            paint(
-                "and conditions on headers match nothing. What looks like no style or picture counts as a page.", "grey"
-            )
-        )
+        for line in textwrap.wrap(_UNSEEN.format(", ".join(sorted(HEADER_SIGNALS))), 100, break_on_hyphens=False):
+            print(paint(line, "grey"))
         if only is not None:
             print(paint(f"Shown is {printable(only)} alone; all others were decided too.", "grey"))
 

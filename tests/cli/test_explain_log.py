@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from scrapeguard.parts import new_behaviour
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.telemetry.events import Event
 
+ROOT = Path(__file__).parents[2]
 LOGS = Path(__file__).parents[1] / "corpora" / "logs"
 PERSON, SCRAPER = str(LOGS / "person.log"), str(LOGS / "scraper.log")
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
@@ -207,6 +210,18 @@ def test_bad_usage_is_told(explain, arguments, says):
 
 def test_strangers_do_not_steer_the_terminal(explain, log):
     assert "\x1b" not in explain("--log", log((0, "/\\x1b[2J", {"agent": "\\x1b[31mEvil"})))
+
+
+def test_whoever_reads_it_may_stop(tmp_path):
+    (tmp_path / "long.log").write_text(Path(SCRAPER).read_text() * 200)
+    command = [sys.executable, "-m", "scrapeguard", "explain", "--log", str(tmp_path / "long.log")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        assert b"Traceback" not in said
+        assert b"cannot read" not in said
+        assert process.wait(60) == 0
 
 
 def test_many_clients_are_told_together(explain, log):

@@ -68,6 +68,20 @@ def test_a_file_that_changes_changes_what_is_decided(stage, path, eventually):
     assert (app.reloads, app.failures) == (2, 0)
 
 
+def test_a_folder_that_is_swapped_is_noticed(stage, tmp_path, eventually):
+    """As Kubernetes changes a ConfigMap: the file is a link into a folder that is a link, which is replaced."""
+    for name, text in (("one", QUIET), ("two", QUIET + OPEN)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rules.yaml").write_text(text)
+    (tmp_path / "..data").symlink_to("one")
+    (tmp_path / "rules.yaml").symlink_to("..data/rules.yaml")
+    port = stage.serve(reloading(tmp_path / "rules.yaml"))
+    assert ask(port) == 403
+    (tmp_path / "..new").symlink_to("two")
+    (tmp_path / "..new").replace(tmp_path / "..data")
+    eventually(lambda: ask(port) == 200)
+
+
 def test_a_bad_file_changes_nothing_and_is_told_once(stage, path, eventually, caplog):
     app = reloading(path)
     port = stage.serve(app)
