@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from scrapeguard.secret import VARIABLE, site_secret
 
@@ -16,8 +18,13 @@ def store_of_workers(workers: int) -> Iterator[str | None]:
     if workers == 1:
         yield None
         return
-    with TemporaryDirectory(prefix="scrapeguard-", ignore_cleanup_errors=True) as folder:
+    folder, owner = mkdtemp(prefix="scrapeguard-"), os.getpid()
+    try:
         yield f"sqlite:{Path(folder) / 'workers.db'}"
+    finally:
+        # A worker that was forked in between comes by here too, and the others are still at work.
+        if os.getpid() == owner:
+            rmtree(folder, ignore_errors=True)
 
 
 def share_secret(file: str | None, environment: MutableMapping[str, str]) -> None:

@@ -93,6 +93,33 @@ def test_a_ticket_of_one_worker_is_good_for_another(tmp_path):
     assert len(errors.splitlines()) == 20
 
 
+def test_new_workers_meet_where_the_old_ones_did(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+
+    def shared():
+        return [path.name for path in (tmp_path / "temporary").glob("scrapeguard-*/workers.db")]
+
+    with service(tmp_path, "--listen", "127.0.0.1:0", "--workers", "2") as (process, said):
+        ask(said["listening"])
+        eventually(shared)
+        old = children(process.pid)
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: len(children(process.pid)) == 2 and not set(old) & set(children(process.pid)))
+        ask(said["listening"])
+        assert shared() == ["workers.db"]
+        _, errors = ended(process, tmp_path)
+    assert "is lost" not in errors
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def eventually(is_so):
+    deadline = time.monotonic() + TIMEOUT
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came to be so"
+        time.sleep(0.05)
+
+
 def test_a_worker_that_dies_after_a_while_is_replaced(tmp_path):
     with service(tmp_path, "--listen", "127.0.0.1:0", "--workers", "1") as (_, said):
         assert ask(said["listening"])[0] == 403
