@@ -21,7 +21,7 @@ from scrapeguard.canaries.keys import read_keys
 from scrapeguard.core.decision import Decision
 from scrapeguard.core.policy import DecoyLook, DecoyPolicy
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import Request, of_host, plain_target
+from scrapeguard.core.request import Request, canonical_target, of_host, plain_target
 from scrapeguard.decoys.learnt import learn
 from scrapeguard.decoys.maze import PAGES
 from scrapeguard.decoys.site import DecoyPage, DecoySite
@@ -40,6 +40,7 @@ _ONE_IN = 4
 """Of so many pages one holds the canary: of a few hundred copies each is kept, and none is like another."""
 _PARAGRAPH_END = re.compile(rb"</p>\s*(?=<p[ >])")
 _TAG = re.compile(r"<[^>]*>")
+_PICTURE = re.compile(r"\.(?:svg|png)$")
 _LEARN_EVERY = 6 * 3600.0
 
 
@@ -123,6 +124,20 @@ class SiteDecoys:
         if not self._patterns:
             return self._said.host
         return of_host(self._patterns, host) or self._said.host
+
+    def replaces(self, request: Request) -> bool:
+        """Whether the page asked for is answered falsely: all of the maze, and the share of others that is wanted.
+
+        The same for each form in which an address can be written, and for a page and the pictures of its decoy.
+        """
+        name = self._name_of(request.host)
+        host = self._said_of[name].host
+        path = _PICTURE.sub("", canonical_target(request.path)).rstrip("/")
+        if self._sites[name].maze.number(path) is not None:
+            return True
+        told = f"{host}{path}".encode("utf-8", "replace")
+        dice = blake2b(told, key=self._secret, digest_size=8, person=b"replaces")
+        return int.from_bytes(dice.digest()) % 100 < self._said.replace
 
     def sample(self, count: int, host: str = "") -> Iterator[tuple[str, bytes]]:
         """Pages of the maze to look at, as they are for a host, each with a name for a file."""

@@ -10,7 +10,7 @@ from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.clients import ClientKey, address_key
 from scrapeguard.core.decision import Action, Decision
-from scrapeguard.core.engine import TRAPS, decide, decoyed, depends_on_path, refused_by_author
+from scrapeguard.core.engine import REPLACE, TRAPS, decide, decoyed, depends_on_path, may_pass, refused_by_author
 from scrapeguard.core.facts import Facts, identity_of
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import Policy, SitePolicy
@@ -62,6 +62,8 @@ class Guard:
         self._decoys = policy.decoys if policy.decoys.serve else None
         self.refused_paths = NO_PATHS
         """The paths whose authors refuse AI; replaced as a whole when the app names others."""
+        self.replaces: Callable[[Request], bool] | None = None
+        """Whether the page asked for is answered falsely to who gets decoys; None where each of them is."""
         self._traps = None if behaviour is None else behaviour.traps
         self._classifier = classifier or UserAgentClassifier(policy.catalogue)
         self._standing: Recent[tuple[SitePolicy, Claim, tuple[Evidence, ...]], Decision] = Recent(_MAX_STANDING)
@@ -73,8 +75,17 @@ class Guard:
         """The decision on a request: synchronous, over memory alone."""
         decision = self._assess(request)
         if self._decoys is not None and decision.action.refuses:
-            return decoyed(decision, self._decoys, canonical_target(request.path, request.query))
+            decision = decoyed(decision, self._decoys, canonical_target(request.path, request.query))
+            if self.replaces is not None and decision.action is not Action.BLOCK:
+                return self._mixed(decision, request, self.replaces)
         return decision
+
+    def _mixed(self, decision: Decision, request: Request, replaces: Callable[[Request], bool]) -> Decision:
+        """The decision where a share of the pages is answered falsely, and the others pass."""
+        trapped = self._traps is not None and request.path.startswith(self._traps.prefix)
+        if trapped or not may_pass(decision, self.policy.site(request.host), request, self.refused_paths):
+            return decision
+        return decision if replaces(request) else decision._replace(action=Action.OBSERVE, rule=REPLACE)
 
     def _assess(self, request: Request) -> Decision:
         policy = self.policy

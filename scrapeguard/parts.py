@@ -24,6 +24,7 @@ from scrapeguard.core.history import History
 from scrapeguard.core.journal import Journal
 from scrapeguard.core.ledger import Ledger
 from scrapeguard.core.policy import DecoyPolicy, EventPolicy, Policy
+from scrapeguard.core.request import Request
 from scrapeguard.core.tokens import Tokens
 from scrapeguard.core.traps import Traps
 from scrapeguard.errors import PolicyError, Problem
@@ -92,6 +93,7 @@ class Parts:
         if self.policy.decoys.serve and "decoying" not in options:
             decoys = new_decoys(self.policy, self.secret)
             options["decoying"] = new_decoying(self.policy.decoys, decoys, self.guard.monotonic, drips=drips)
+            self.guard.replaces = replacing(self.policy.decoys, decoys)
             self.jobs += [] if app is None else decoys.jobs(app)
         return options
 
@@ -165,6 +167,11 @@ def template_faults(policy: Policy) -> list[str]:
         except (OSError, ValueError) as error:
             found.append(f"decoys.template: {error}")
     return found
+
+
+def replacing(said: DecoyPolicy, decoys: SiteDecoys) -> Callable[[Request], bool] | None:
+    """What tells whether a page is answered falsely to who gets decoys; None where each of them is."""
+    return decoys.replaces if said.replace < 100 else None
 
 
 def new_decoying(said: DecoyPolicy, decoys: SiteDecoys, monotonic: Callable[[], float], *, drips: bool) -> Decoying:

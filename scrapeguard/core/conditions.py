@@ -325,6 +325,18 @@ def rates_of(condition: Condition) -> Iterator[Rate]:
             yield from rates_of(inner)
 
 
+def names_path(condition: Condition) -> bool:
+    """Whether a condition speaks of paths anywhere in it."""
+    match condition:
+        case PathIs():
+            return True
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(names_path, parts))
+        case Negation(inner):
+            return names_path(inner)
+    return False
+
+
 def surely_holds(condition: Condition, other: Condition) -> bool:
     """Whether a condition holds wherever the other does: because it covers it, or a part that must hold with it."""
     parts: Iterable[Condition] = other.conditions if isinstance(other, AllOf) else (other,)

@@ -11,10 +11,14 @@ from scrapeguard.core.decision import Action, Decision, Reason, Recognised
 from scrapeguard.core.facts import Facts, View
 from scrapeguard.core.identity import Identity
 from scrapeguard.core.policy import DecoyPolicy, Policy, SitePolicy, Verdict
+from scrapeguard.core.request import Request, targets_of
 from scrapeguard.core.sharing import BY_AUTHOR, NO_PATHS, USES_OF, PathSharing, RefusedPaths
 from scrapeguard.core.signals import PROOFS
 from scrapeguard.core.useragent import Claim
 
+REPLACE = "decoys.replace"
+"""The rule by which a page passes to somebody who gets decoys at other addresses."""
+_READING = frozenset({"GET", "HEAD"})
 _DEFAULT = Verdict(Action.ALLOW, "default")
 TRAPS = "traps"
 """The rule by which whoever comes to a trap is refused."""
@@ -41,7 +45,7 @@ def decide(policy: Policy, facts: Facts, refused: RefusedPaths = NO_PATHS) -> De
 
 def refused_by_author(decision: Decision, claim: Claim) -> Decision:
     """The decision once the author of the page is known to refuse AI; the same for those who do not serve it."""
-    if not claim.serves_ai or decision.action.refuses:
+    if not (claim.serves_ai or decision.rule == REPLACE) or decision.action.refuses:
         return decision
     return decision._replace(action=Action.BLOCK, rule=BY_AUTHOR)
 
@@ -70,6 +74,26 @@ def decoyed(decision: Decision, said: DecoyPolicy, target: str) -> Decision:
     if shielded or (decision.rule == TRAPS and agent is not None and agent.purpose is Purpose.BROWSER):
         return decision
     return decision._replace(action=Action.TARPIT if said.tarpit else Action.DECOY)
+
+
+def may_pass(decision: Decision, site: SitePolicy, request: Request, refused: RefusedPaths = NO_PATHS) -> bool:
+    """Whether somebody who gets a decoy might get the page itself, were this one not replaced.
+
+    Only who reads might, and never what the owner or an author keeps from AI, nor where a rule decided by the path.
+
+    Args:
+        decision: that asks for a decoy.
+        site: the policy of the site.
+        request: what was asked for.
+        refused: the paths whose authors refuse AI.
+    """
+    if decision.rule == TRAPS or decision.rule in site.index.of_paths:
+        return False
+    # A handshake is no reading, by whichever way it comes in.
+    reads = request.method in _READING and request.scheme in ("http", "https") and not request.header("upgrade")
+    targets = targets_of(request.path, request.query)
+    said = [found for found in map(site.by_path.find, targets) if found is not None]
+    return reads and not any(one.private for one in said) and not any(map(refused.covers, targets))
 
 
 def depends_on_path(site: SitePolicy, claim: Claim, refused: RefusedPaths = NO_PATHS) -> bool:

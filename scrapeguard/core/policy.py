@@ -172,12 +172,14 @@ class DecoyPolicy:
     """What liars get in place of a refusal, if `serve` says so.
 
     `cpu` is the share of one core, in per cent, and `rate` the octets a second that all of it may take; `connections`
-    may be held by tarpits at once, `per_client` of them by one client. `corpus` is a folder, `template` a file,
+    may be held by tarpits at once, `per_client` of them by one client. Of the site's own paths `replace` per cent are
+    answered falsely, the others as they are. `corpus` is a folder, `template` a file,
     `learn`, or None; `log` is where is written what was served to whom. Paths of `never` get none.
     """
 
     serve: bool = False
     tarpit: bool = False
+    replace: int = 100
     host: str = "localhost"
     locale: str = "en_US"
     corpus: str | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from scrapeguard.core.address import NetworkMap
-from scrapeguard.core.conditions import AnchorKind, Condition
+from scrapeguard.core.conditions import AnchorKind, Condition, names_path
 from scrapeguard.core.decision import Action
 from scrapeguard.core.facts import View
 from scrapeguard.core.pathtable import PrefixIndex
@@ -40,6 +40,8 @@ class RuleIndex:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
+        self.of_paths = frozenset(rule.name for rule in self._rules if names_path(rule.when))
+        """The names of the rules that speak of paths."""
         self._always: list[int] = []
         self._filed: dict[AnchorKind, dict[str, list[int]]] = {kind: {} for kind in AnchorKind}
         networks, paths = [], []

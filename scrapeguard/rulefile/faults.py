@@ -11,7 +11,7 @@ from scrapeguard.core.rates import Rate
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STORE_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://")
-_RESERVED_NAME = re.compile(r"(agents|thresholds|sharing)\..*|default|on_error|traps")
+_RESERVED_NAME = re.compile(r"(agents|thresholds|sharing)\..*|default|on_error|traps|decoys\.replace")
 
 
 def method_fault(text: str) -> str | None:

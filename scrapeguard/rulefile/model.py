@@ -172,6 +172,9 @@ _DECOYS = Record(
     {
         "serve": Field(SWITCH, "whether those who have shown that they do not obey get decoys in place of a refusal"),
         "tarpit": Field(SWITCH, "send them drop by drop"),
+        "replace": Field(
+            Integer(1, 100), "per cent of your own paths that are answered falsely; the others as they are"
+        ),
         "host": Field(HOST, "the name of the site in them, where `sites` has none"),
         **_LOOK,
         "links": Field(Integer(1, 50), "links on a page"),
