@@ -17,9 +17,10 @@ import uvicorn
 
 from scrapeguard.app import ScrapeGuard
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
+from scrapeguard.cli.demo_scraper import NAME, Haul, haul_json, haul_rows, print_haul, scrape, with_decoys
 from scrapeguard.cli.demo_site import demo_site
 from scrapeguard.cli.loading import load_or_report
-from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable, table
+from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable, table, who
 from scrapeguard.core.decision import Decision
 from scrapeguard.core.policy import Policy
 from scrapeguard.telemetry.events import Event, Recorder
@@ -145,7 +146,7 @@ def _print_event(event: Event) -> None:
     clock = datetime.fromtimestamp(event.time).astimezone().strftime("%H:%M:%S")
     status = str(decision.status) if decision.refused else "   "
     asked = printable(f"{event.method} {event.path}")
-    print(f"{clock}  {action}{status}  {asked}  {_who(decision)}", flush=True)
+    print(f"{clock}  {action}{status}  {asked}  {who(decision)}", flush=True)
 
 
 def _run_clients(policy: Policy, listener: socket.socket, *, as_json: bool) -> None:
@@ -153,16 +154,28 @@ def _run_clients(policy: Policy, listener: socket.socket, *, as_json: bool) -> N
     url = _url(listener)
     with _running(_server(policy, events.append), listener):
         rows = [_ask(client, listener.getsockname()[1], events) for client in _CLIENTS]
+    haul = _scrape(policy)
     if as_json:
         for row in rows:
             print_json(_row_json(row))
+        print_json(haul_json(haul))
         return
     print(f"A sample site was started at {url} behind scrapeguard, and these clients came:\n")
     shown = [(row.client.name, row.client.path, str(row.status), _action(row), _why(row)) for row in rows]
+    shown += [(NAME, *cells) for cells in haul_rows(haul)]
     table(("CLIENT", "ASKED FOR", "STATUS", "ACTION", "WHY"), shown, colours={3: ACTION_COLOURS})
+    print_haul(policy, haul)
     command = "scrapeguard" if which("scrapeguard") else sys.argv[0]
     print(f"\nLook at it yourself: {command} demo --serve")
     print(f'Ask about one request: {command} explain --user-agent "GPTBot/1.3"')
+
+
+def _scrape(policy: Policy) -> Haul:
+    """What a scraper takes from a site of its own, with the policy but for decoys, which are switched on."""
+    events: list[Event] = []
+    listener = socket.create_server((_HOST, 0))
+    with closing(listener), _running(_server(with_decoys(policy), events.append), listener):
+        return scrape(_HOST, listener.getsockname()[1], lambda: events[-1].decision if events else None)
 
 
 @contextmanager
@@ -194,17 +207,7 @@ def _why(row: _Row) -> str:
     if row.decision is None:
         refused = row.body.partition("Disallow: /")[0].count("User-agent:")
         return f"everybody may read it; it names {refused} that are refused"
-    return f"{_who(row.decision)}: {row.decision.rule}"
-
-
-def _who(decision: Decision) -> str:
-    agent = decision.agent
-    if agent is None:
-        return "says nothing of itself"
-    if agent.name is None:
-        return str(agent.purpose)
-    operator = f" of {agent.operator}" if agent.operator else ""
-    return f"{printable(agent.name)}{operator}, {agent.purpose}"
+    return f"{who(row.decision)}: {row.decision.rule}"
 
 
 def _row_json(row: _Row) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from scrapeguard.core.decision import Decision
+
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "grey": "90", "bold": "1"}
 ACTION_COLOURS = {
     "allow": "green",
@@ -41,6 +43,17 @@ def paint(text: str, colour: str) -> str:
 def printable(text: str) -> str:
     """The text without what could steer a terminal: it may come from strangers."""
     return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+
+
+def who(decision: Decision) -> str:
+    """Who a client says it is."""
+    agent = decision.agent
+    if agent is None:
+        return "says nothing of itself"
+    if agent.name is None:
+        return str(agent.purpose)
+    operator = f" of {agent.operator}" if agent.operator else ""
+    return f"{printable(agent.name)}{operator}, {agent.purpose}"
 
 
 def table(

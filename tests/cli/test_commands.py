@@ -504,13 +504,37 @@ def test_the_demo_shows_who_got_what(run):
     assert "403" in got["GPTBot"]
     assert "403" in got["ClaudeBot"]
     assert "everybody may read it" in out
+    rows = [line.split()[4:] for line in out.splitlines() if line.startswith("scraper that follows links")]
+    assert [row[:4] for row in rows] == [
+        ["4", "pages", "200", "allow"],
+        ["a", "trap", "200", "decoy"],
+        ["35", "pages", "200", "decoy"],
+    ]
+    assert "4 pages of the site and 36 false pages" in out
+    assert "these rules have them off" in out
 
 
 def test_the_demo_follows_the_rules_it_is_given(run, rules):
     rows = json_lines(run("demo", "--json", "--rules", rules("agents: {GPTBot: allow}\n"))[1])
-    got = {(row["client"], row["path"]): row["status"] for row in rows}
+    got = {(row["client"], row["path"]): row["status"] for row in rows if "path" in row}
     assert got["GPTBot", "/articles/tide-mill"] == 200
     assert got["ClaudeBot", "/articles/allotments"] == 403
+
+
+def test_the_scraper_of_the_demo_takes_what_the_rules_leave_it(run, rules, tmp_path):
+    *_, haul = json_lines(run("demo", "--json")[1])
+    assert (haul["requests"], haul["pages"], len(haul["decoys"])) == (40, 4, 36)
+    assert len({decoy["title"] for decoy in haul["decoys"]}) > 30
+    more = f"decoys: {{serve: on, tarpit: on, log: {tmp_path}/log.db}}\nagents: {{other-bot: block}}\n"
+    *_, haul = json_lines(run("demo", "--json", "--rules", rules(more))[1])
+    assert (haul["requests"], haul["pages"], haul["decoys"]) == (1, 0, [])
+    assert not (tmp_path / "log.db").exists()
+
+
+def test_the_demo_does_not_praise_decoys_to_who_has_them(run, rules):
+    out = run("demo", "--rules", rules("decoys: {serve: on}\ntraps: {live: on, inject: on}\n"))[1]
+    assert "36 false pages" in out
+    assert "these rules have them off" not in out
 
 
 def test_a_port_that_cannot_be_had_is_said(run):
