@@ -28,7 +28,7 @@ from scrapeguard.decoys.site import DecoyPage, DecoySite
 from scrapeguard.decoys.template import Template
 from scrapeguard.secret import SiteSecret
 from scrapeguard.telemetry.provenance import Page, ProvenanceRecorder, Served
-from scrapeguard.telemetry.provenancelog import ProvenanceLog
+from scrapeguard.telemetry.provenancelog import DAY, ProvenanceLog
 
 logger = logging.getLogger("scrapeguard")
 
@@ -76,6 +76,7 @@ class SiteDecoys:
         self._commitment = commitment(self._key)
         self._clock = clock
         self._record = record
+        self._epoch, self._epoch_since, self._epoch_until = "", 0.0, 0.0
         self._canaries: Recent[tuple[str, str, str], Canary] = Recent(_MAX_CANARIES)
         self._said_of = {said.host: said} | {
             pattern: replace(look.over(said), host=pattern.removeprefix("*."))
@@ -113,10 +114,12 @@ class SiteDecoys:
         made = self._sites[name].page(request.path, None if accept is None else accept.decode("latin-1"))
         agent = decision.agent
         canary = self._canary(host, "unknown" if agent is None else agent.name or str(agent.purpose))
-        page_id = canary.page_id(plain_target(request.path))
-        if made.media_type.startswith("text/html") and self._holds_canary(host, request.path):
-            made = _with_paragraph(made, canary.paragraph(page_id), page_id)
-        self._write_down(request, decision, made, canary.epoch, page_id)
+        is_marked = made.media_type.startswith("text/html") and self._holds_canary(host, request.path)
+        if is_marked or self._record is not None:
+            page_id = canary.page_id(plain_target(request.path))
+            if is_marked:
+                made = _with_paragraph(made, canary.paragraph(page_id), page_id)
+            self._write_down(request, decision, made, canary.epoch, page_id)
         return Decoy(made.media_type, made.headers, made.body)
 
     def _name_of(self, host: str) -> str:
@@ -147,7 +150,12 @@ class SiteDecoys:
             yield f"{number + 1:05}.html", page.body
 
     def _canary(self, host: str, agent: str) -> Canary:
-        epoch = epoch_of(self._clock())
+        now = self._clock()
+        if now >= self._epoch_until or now < self._epoch_since:
+            # An epoch is a month of UTC, so that it is the same for all of a day.
+            self._epoch, self._epoch_since = epoch_of(now), now - now % DAY
+            self._epoch_until = self._epoch_since + DAY
+        epoch = self._epoch
         key = (host, agent, epoch)
         canary = self._canaries[key]
         if canary is None:
