@@ -240,9 +240,12 @@ def template_of(name: str | None) -> Template | None:
         raise ValueError(f"{name}: {error}") from None
 
 
-def open_provenance(path: str, *, clock: Callable[[], float]) -> Callable[[Served], None]:
-    """What writes into the log at that path what was served."""
-    return ProvenanceRecorder(partial(ProvenanceLog, Path(path)), clock=clock).record
+def open_provenance(said: DecoyPolicy, *, clock: Callable[[], float]) -> Callable[[Served], None] | None:
+    """What writes into the log of a policy what was served; None where there is none."""
+    if said.log is None:
+        return None
+    open_log = partial(ProvenanceLog, Path(said.log), max_age=said.log_age, max_octets=said.log_size)
+    return ProvenanceRecorder(open_log, clock=clock).record
 
 
 def _with_paragraph(made: DecoyPage, text: str, page_id: str) -> DecoyPage:

@@ -146,8 +146,7 @@ def new_decoys(policy: Policy, secret: SiteSecret) -> SiteDecoys:
     # What it takes to make decoys is loaded only where there are any.
     from scrapeguard.deceit import SiteDecoys, open_provenance
 
-    log = policy.decoys.log
-    record = None if log is None else open_provenance(log, clock=time.time)
+    record = open_provenance(policy.decoys, clock=time.time)
     try:
         looks = {pattern: site.decoys for pattern, site in policy.sites.items()}
         return SiteDecoys(policy.decoys, looks, secret, clock=time.time, record=record)

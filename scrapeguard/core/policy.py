@@ -174,7 +174,8 @@ class DecoyPolicy:
     `cpu` is the share of one core, in per cent, and `rate` the octets a second that all of it may take; `connections`
     may be held by tarpits at once, `per_client` of them by one client. Of the site's own paths `replace` per cent are
     answered falsely, the others as they are. `corpus` is a folder, `template` a file,
-    `learn`, or None; `log` is where is written what was served to whom. Paths of `never` get none.
+    `learn`, or None; `log` is where is written what was served to whom, `log_age` for how many seconds and `log_size`
+    up to how many octets. Paths of `never` get none.
     """
 
     serve: bool = False
@@ -192,6 +193,8 @@ class DecoyPolicy:
     connections: int = 200
     per_client: int = 5
     log: str | None = None
+    log_age: float = 730 * 86_400.0
+    log_size: int = 512_000_000
 
 
 class Addresses(StrEnum):

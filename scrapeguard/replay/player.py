@@ -6,7 +6,7 @@ are those that were written down then, if any; what is no style or picture is ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from scrapeguard.asgi.passage import GO_ON, PREFIX, STYLE
@@ -62,9 +62,9 @@ class LoggedHeaders(BrowserHeaders):
     seen: tuple[Evidence, ...] = ()
     """Signs of the present request that were written down then."""
 
-    def evidence(self, request: Request, sent: Mapping[bytes, bytes], scheme: str) -> tuple[Evidence, ...]:
+    def evidence(self, request: Request, scheme: str) -> tuple[Evidence, ...]:
         """The signs on a request."""
-        found = super().evidence(request, sent, scheme)
+        found = super().evidence(request, scheme)
         told = tuple(said for said in self.seen if said.signal in HEADER_SIGNALS)
         return (*told, *(said for said in found if said.signal not in HEADER_SIGNALS))
 

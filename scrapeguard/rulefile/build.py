@@ -247,6 +247,11 @@ def _decoys(values: dict[str, Any], problems: Problems) -> DecoyPolicy:
     }
     if "log" in said:
         said["log"] = _beside(*said["log"])
+    for key in ("log-age", "log-size"):
+        if key in values:
+            place, said[key.replace("-", "_")] = values[key]
+            if "log" not in values:
+                problems.add(place, f"`decoys.{key}` needs `decoys.log`, the file that it is about")
     said["never"] = tuple(map(PathPattern, said.get("never", ())))
     return look.over(DecoyPolicy(**said))
 

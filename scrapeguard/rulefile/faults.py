@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.util import find_spec
+from math import inf
 from urllib.parse import urlsplit
 
 from scrapeguard.core.address import parse_address
@@ -47,6 +48,40 @@ def rate_of(text: str) -> Rate | None:
 def rate_fault(text: str) -> str | None:
     """A text that is no rate."""
     return None if rate_of(text) else "a number, a slash and a time in s, min, h or d, of a day at most"
+
+
+_AGE = re.compile(r"([1-9][0-9]{0,8})(s|min|h|d)")
+NEVER = "never"
+LEAST_AGE, MOST_AGE = 86_400.0, 36_500 * 86_400.0
+_SIZE = re.compile(r"([1-9][0-9]{0,5})(kB|MB|GB)")
+_OCTETS = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+LEAST_SIZE, MOST_SIZE = 2_000_000, 1_000_000_000_000
+
+
+def age_of(text: str) -> float | None:
+    """The seconds in a text such as `730d`, infinite for `never`; None where it says none, or too few or too many."""
+    if text == NEVER:
+        return inf
+    match = _AGE.fullmatch(text)
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0.0
+    return seconds if LEAST_AGE <= seconds <= MOST_AGE else None
+
+
+def age_fault(text: str) -> str | None:
+    """A text that is no age."""
+    return None if age_of(text) else "a number and s, min, h or d, of a day at least and a hundred years at most"
+
+
+def size_of(text: str) -> int | None:
+    """The octets in a text such as `512MB`; None where it says none, or too few or too many."""
+    match = _SIZE.fullmatch(text)
+    octets = int(match[1]) * _OCTETS[match[2]] if match else 0
+    return octets if LEAST_SIZE <= octets <= MOST_SIZE else None
+
+
+def size_fault(text: str) -> str | None:
+    """A text that is no size."""
+    return None if size_of(text) else "a number and kB, MB or GB, 2MB at least and 1000GB at most"
 
 
 def store_fault(text: str) -> str | None:

@@ -35,6 +35,7 @@ from scrapeguard.rulefile.sharing import SHARING
 from scrapeguard.rulefile.tree import Node, Sequence
 from scrapeguard.rulefile.values import (
     ACTION,
+    AGE,
     HEADER_NAME,
     HOST,
     HOST_PATTERN,
@@ -43,6 +44,7 @@ from scrapeguard.rulefile.values import (
     PATH,
     SCORE,
     SIGNAL,
+    SIZE,
     SWITCH,
     UPSTREAM,
     WEIGHT,
@@ -185,6 +187,10 @@ _DECOYS = Record(
         "connections": Field(Integer(1, 100_000), "connections that tarpits may hold"),
         "per-client": Field(Integer(1, 1000), "those of one client"),
         "log": Field(Placed(Text("the path of a file")), "where is written what was served to whom"),
+        "log-age": Field(Placed(AGE), "how long it is kept there, 730d where nothing is said"),
+        "log-size": Field(
+            Placed(SIZE), "how large that file becomes before the oldest goes, 512MB where nothing is said"
+        ),
     }
 )
 _TRUST = Record(

@@ -8,11 +8,15 @@ from scrapeguard.core.rates import Rate
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.core.upstream import upstream_fault
 from scrapeguard.rulefile.faults import (
+    age_fault,
+    age_of,
     header_fault,
     host_fault,
     method_fault,
     rate_fault,
     rate_of,
+    size_fault,
+    size_of,
 )
 from scrapeguard.rulefile.kinds import (
     Integer,
@@ -57,3 +61,36 @@ class RateText:
 
 
 RATE = RateText()
+
+
+class AgeText:
+    """An age such as `730d`, or `never`."""
+
+    _text = Text("an age such as 730d, or never", age_fault, "^([1-9][0-9]*(s|min|h|d)|never)$")
+
+    def read(self, node: Node, problems: Problems) -> float | None:
+        """The seconds, infinite for `never`; None after a problem was noted."""
+        text = self._text.read(node, problems)
+        return None if text is None else age_of(text)
+
+    def schema(self) -> Schema:
+        """A string of that form."""
+        return self._text.schema()
+
+
+class SizeText:
+    """A size such as `512MB`."""
+
+    _text = Text("a size such as 512MB", size_fault, "^[1-9][0-9]*(kB|MB|GB)$")
+
+    def read(self, node: Node, problems: Problems) -> int | None:
+        """The octets; None after a problem was noted."""
+        text = self._text.read(node, problems)
+        return None if text is None else size_of(text)
+
+    def schema(self) -> Schema:
+        """A string of that form."""
+        return self._text.schema()
+
+
+AGE, SIZE = AgeText(), SizeText()

@@ -64,7 +64,7 @@ class ProvenanceLog:
 
     Args:
         path: the file; made, readable by its owner alone, where it is absent: it holds addresses of clients.
-        max_age: seconds after which links are removed; None for never. Models appear a year or more after the crawl.
+        max_age: seconds after which links are removed, infinite for never: models appear a year or more after a crawl.
         max_octets: size of the file at which the oldest tenth is removed; at least a mebibyte.
 
     Raises:
@@ -73,7 +73,7 @@ class ProvenanceLog:
         OSError: it cannot be made.
     """
 
-    def __init__(self, path: Path, *, max_age: float | None = 730 * DAY, max_octets: int = 512 * 1024 * 1024) -> None:
+    def __init__(self, path: Path, *, max_age: float = 730 * DAY, max_octets: int = 512 * 1024 * 1024) -> None:
         if max_octets < MIN_OCTETS:
             raise ValueError(f"a provenance log needs room for {MIN_OCTETS:,} octets, not {max_octets:,}")
         self._max_age = max_age
@@ -143,8 +143,6 @@ class ProvenanceLog:
 
     def _too_old(self, database: sqlite3.Connection, now: float) -> int:
         """The number of the newest link that is too old; 0 for none. They go in groups of a hundredth of the age."""
-        if self._max_age is None:
-            return 0
         oldest = database.execute(f"{_TIMES} ORDER BY number LIMIT 1").fetchone()
         if oldest is None or not isinstance(oldest[1], int | float) or now - oldest[1] < self._max_age * 1.01:
             return 0

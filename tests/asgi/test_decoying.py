@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import httpx
 import pytest
@@ -20,8 +23,10 @@ from scrapeguard.canaries.canary import page_ids
 from scrapeguard.core.budget import Budget
 from scrapeguard.core.decision import Action, Decision
 from scrapeguard.core.request import Request
+from scrapeguard.deceit import open_provenance
 from scrapeguard.errors import PolicyError
 from scrapeguard.rulefile.load import load_policy
+from scrapeguard.telemetry.provenance import Page, Served
 from scrapeguard.telemetry.provenanceread import ProvenanceReader
 
 SECRET = "a secret of the tests, long enough"
@@ -248,6 +253,26 @@ def test_a_sentence_of_a_decoy_is_found_again(serve, tmp_path):
         assert time.monotonic() < until, "it was never written down"
         time.sleep(0.1)
     assert "NiceBot" in str(found[0])
+
+
+def test_the_log_is_kept_as_long_and_as_large_as_the_owner_says(tmp_path, catalogue):
+    (tmp_path / "rules.yaml").write_text(
+        "version: 1\nextends: default\ndecoys: {log: served.db, log-age: 30d, log-size: 2MB}\n"
+    )
+    said = load_policy(tmp_path / "rules.yaml", catalogue=catalogue).decoys
+    assert (said.log_age, said.log_size) == (30 * 86_400.0, 2_000_000)
+    record = open_provenance(said, clock=lambda: 1_800_000_000.0)
+    decision = Decision(Action.DECOY, "traps", client="192.0.2.1")
+    for day in (-40.0, -20.0, 0.0):
+        for number in range(2_000 if day else 1):
+            page = Page(b"", " ".join(f"{day}{number}{word}" for word in range(60)))
+            record(Served.of(1_800_000_000.0 + day * 86_400, Request.of(f"/{number}"), decision, page))
+    record.__self__.close(60)
+    with closing(sqlite3.connect(tmp_path / "served.db")) as database:
+        links = [json.loads(link) for (link,) in database.execute("SELECT record FROM link ORDER BY number")]
+    assert links[0]["time"] >= 1_800_000_000.0 - 20 * 86_400
+    assert "pruned" in {link["kind"] for link in links}
+    assert (tmp_path / "served.db").stat().st_size < 3_500_000
 
 
 def test_what_cannot_be_used_is_told_before_the_first_request(serve, tmp_path):

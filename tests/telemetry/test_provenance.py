@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -421,7 +422,7 @@ def test_a_log_that_cannot_be_written_is_tried_again(path, caplog):
 
 
 def test_a_clock_that_says_nothing_does_not_hold_up_the_log(path):
-    recorder = ProvenanceRecorder(lambda: ProvenanceLog(path, max_age=None), clock=lambda: NOW, pause=0.001)
+    recorder = ProvenanceRecorder(lambda: ProvenanceLog(path, max_age=math.inf), clock=lambda: NOW, pause=0.001)
     recorder.record(served(1)._replace(time=float("nan")))
     recorder.record(served(2)._replace(time=float("inf")))
     recorder.close()
