@@ -26,6 +26,7 @@ from scrapeguard.decoys.learnt import learn
 from scrapeguard.decoys.maze import PAGES
 from scrapeguard.decoys.site import DecoyPage, DecoySite
 from scrapeguard.decoys.template import Template
+from scrapeguard.guard import Settled
 from scrapeguard.secret import SiteSecret
 from scrapeguard.telemetry.provenance import Page, ProvenanceRecorder, Served
 from scrapeguard.telemetry.provenancelog import DAY, ProvenanceLog
@@ -54,6 +55,7 @@ class SiteDecoys:
         secret: of the site.
         clock: seconds since the epoch.
         record: takes what was served; None where nobody wants to know.
+        settled: tells who a client is, and what settled that; None where nobody knows more than the decision says.
 
     Raises:
         ValueError: the template, the corpus or a name cannot be used; the message says why.
@@ -67,7 +69,9 @@ class SiteDecoys:
         *,
         clock: Callable[[], float],
         record: Callable[[Served], object] | None = None,
+        settled: Callable[[Request, Decision], Settled] | None = None,
     ) -> None:
+        self._settled = settled
         self._said = said
         self.shared = said.host
         """The host whose decoys all have that have none of their own."""
@@ -115,12 +119,15 @@ class SiteDecoys:
         agent = decision.agent
         canary = self._canary(host, "unknown" if agent is None else agent.name or str(agent.purpose))
         is_marked = made.media_type.startswith("text/html") and self._holds_canary(host, request.path)
-        if is_marked or self._record is not None:
-            page_id = canary.page_id(plain_target(request.path))
-            if is_marked:
-                made = _with_paragraph(made, canary.paragraph(page_id), page_id)
-            self._write_down(request, decision, made, canary.epoch, page_id)
-        return Decoy(made.media_type, made.headers, made.body)
+        if self._record is None and not is_marked:
+            return Decoy(*made)
+        page_id = canary.page_id(plain_target(request.path))
+        if is_marked:
+            made = _with_paragraph(made, canary.paragraph(page_id), page_id)
+        note = None
+        if self._record is not None:
+            note = partial(self._write_down, self._record, request, decision, made, (canary.epoch, page_id))
+        return Decoy(*made, note)
 
     def _name_of(self, host: str) -> str:
         """Whose decoys a host has."""
@@ -167,12 +174,23 @@ class SiteDecoys:
         dice = blake2b(f"{host}{path}".encode("utf-8", "replace"), key=self._secret, digest_size=1, person=b"holds")
         return dice.digest()[0] % _ONE_IN == 0
 
-    def _write_down(self, request: Request, decision: Decision, made: DecoyPage, epoch: str, page_id: str) -> None:
-        if self._record is None:
-            return
+    def _write_down(
+        self,
+        record: Callable[[Served], object],
+        request: Request,
+        decision: Decision,
+        made: DecoyPage,
+        canary: tuple[str, str],
+        status: int,
+    ) -> None:
+        """Have it written down with which status a page was served; the canary is its epoch and the id of the page."""
         text = html.unescape(_TAG.sub(" ", made.body.decode("utf-8", "replace")))
-        page = Page(made.body, text, epoch, page_id, key=self._commitment)
-        self._record(Served.of(self._clock(), request, decision, page))
+        page = Page(made.body, text, *canary, key=self._commitment)
+        served = Served.of(self._clock(), request, decision, page, status=status)
+        if self._settled is not None:
+            identity, method = self._settled(request, decision)
+            served = served._replace(identity=str(identity), verified_by=method)
+        record(served)
 
 
 class LearnJob:

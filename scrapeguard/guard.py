@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.catalogue import Purpose
@@ -32,6 +32,16 @@ class Verifier(Protocol):
 
     def identity(self, claim: Claim, client: str | None) -> Identity:
         """The identity of a client at that address."""
+
+    def method(self, claim: Claim, client: str | None) -> str:
+        """By what that identity is settled: `list`, `dns`; empty where it is not."""
+
+
+class Settled(NamedTuple):
+    """An identity, and the method by which it was settled: `list`, `dns`; empty where it was not."""
+
+    identity: Identity
+    method: str
 
 
 class Guard:
@@ -168,6 +178,14 @@ class Guard:
     def refused_by_author(self, request: Request, decision: Decision) -> Decision:
         """The decision once the app has said that the author of the page asked for refuses AI."""
         return refused_by_author(decision, self._classifier.claim(request.user_agent))
+
+    def settled(self, request: Request, decision: Decision) -> Settled:
+        """Who the client of a decision is by now, also where nothing depended on it, and what settled that."""
+        claim = self._classifier.claim(request.user_agent)
+        identity = self._identity(request, claim, decision.client)
+        is_settled = identity is Identity.VERIFIED or identity is Identity.SPOOFED
+        method = self._verifier.method(claim, decision.client) if self._verifier and is_settled else ""
+        return Settled(identity, method)
 
     def client_key(self, request: Request, client: str) -> ClientKey:
         """What a client is told apart by."""

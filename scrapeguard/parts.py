@@ -20,6 +20,7 @@ from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.budget import Budget
 from scrapeguard.core.catalogue import Catalogue
+from scrapeguard.core.decision import Decision
 from scrapeguard.core.history import History
 from scrapeguard.core.journal import Journal
 from scrapeguard.core.ledger import Ledger
@@ -28,7 +29,7 @@ from scrapeguard.core.request import Request
 from scrapeguard.core.tokens import Tokens
 from scrapeguard.core.traps import Traps
 from scrapeguard.errors import PolicyError, Problem
-from scrapeguard.guard import Guard
+from scrapeguard.guard import Guard, Settled
 from scrapeguard.rulefile.browsers import load_engines
 from scrapeguard.secret import SiteSecret, site_secret
 from scrapeguard.stores.choose import open_store
@@ -91,7 +92,7 @@ class Parts:
         if "passage" not in options:
             options["passage"] = Passage(self.guard, Tokens(self.secret.octets), clock=time.time)
         if self.policy.decoys.serve and "decoying" not in options:
-            decoys = new_decoys(self.policy, self.secret)
+            decoys = new_decoys(self.policy, self.secret, self.guard.settled)
             options["decoying"] = new_decoying(self.policy.decoys, decoys, self.guard.monotonic, drips=drips)
             self.guard.replaces = replacing(self.policy.decoys, decoys)
             self.jobs += [] if app is None else decoys.jobs(app)
@@ -137,8 +138,15 @@ def closed_paths(policy: Policy, environment: Mapping[str, str]) -> tuple[str, .
     return (Traps(site_secret(policy.secret, environment).octets).prefix,) if policy.traps.live else ()
 
 
-def new_decoys(policy: Policy, secret: SiteSecret) -> SiteDecoys:
+def new_decoys(
+    policy: Policy, secret: SiteSecret, settled: Callable[[Request, Decision], Settled] | None = None
+) -> SiteDecoys:
     """What makes the decoys under a policy.
+
+    Args:
+        policy: what the owner wants.
+        secret: of the site.
+        settled: tells who a client is, and what settled that; None where nothing is served.
 
     Raises:
         PolicyError: what the rule file names for them cannot be used.
@@ -149,7 +157,7 @@ def new_decoys(policy: Policy, secret: SiteSecret) -> SiteDecoys:
     record = open_provenance(policy.decoys, clock=time.time)
     try:
         looks = {pattern: site.decoys for pattern, site in policy.sites.items()}
-        return SiteDecoys(policy.decoys, looks, secret, clock=time.time, record=record)
+        return SiteDecoys(policy.decoys, looks, secret, clock=time.time, record=record, settled=settled)
     except (OSError, ValueError) as error:
         raise PolicyError([Problem("decoys", 1, 1, str(error))]) from error
 

@@ -113,7 +113,7 @@ def _maze_of(secret: SiteSecret) -> list[str]:
 def _guarded(secret: SiteSecret, record: Callable[[Served], object] | None) -> App:
     """A site that answers GPTBot with decoys, however many."""
     policy = _policy(Action.DECOY, DecoyPolicy(serve=True))
-    decoys = SiteDecoys(policy.decoys, (), secret, clock=time.time, record=record)
+    decoys = SiteDecoys(policy.decoys, {}, secret, clock=time.time, record=record)
     for _ in decoys.sample(PAGES):
         pass
     budget = Budget(cpu=1e9, rate=1e12, connections=1, per_client=1, now=0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from scrapeguard.asgi.refusal import NEVER_SHARED, content_headers
@@ -20,11 +21,15 @@ _PAUSE = 2.5
 
 
 class Decoy(NamedTuple):
-    """A generated answer: what it is, its headers but for those of the body, and the body."""
+    """A generated answer: what it is, its headers but for those of the body, and the body.
+
+    `note` is told the status with which it goes out; None where nobody wants to know.
+    """
 
     media_type: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    note: Callable[[int], object] | None = None
 
 
 class Maker(Protocol):
@@ -39,6 +44,26 @@ class Drip(NamedTuple):
 
     answer: Response
     client: str
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return self.answer.status
+
+
+class Lie(Enum):
+    """Whether a request may be answered with a decoy."""
+
+    NEVER = auto()
+    NOW = auto()
+    LATER = auto()
+    """In the answer to another request; this one gets the promise of it."""
+    PROMISED = auto()
+
+
+PROMISE = Response(200, (), b"")
+"""Stands for a decoy that is made later, if there is something left to spend on it now."""
+_READING = frozenset({"GET", "HEAD"})
 
 
 class Decoying:
@@ -70,16 +95,24 @@ class Decoying:
         self._cpu = cpu
         self._pause = pause
 
-    def answer(self, decision: Decision, request: Request, announced: Headers) -> Response | Drip | None:
-        """The answer to a request that gets a decoy; None where the budget is spent.
+    def answer(
+        self, decision: Decision, request: Request, announced: Headers, lie: Lie = Lie.NOW
+    ) -> Response | Drip | None:
+        """The answer to a request that gets a decoy; None where it gets none, or the budget is spent.
 
         Args:
             decision: on the request.
             request: what was asked for.
             announced: headers that the site sends with every response.
+            lie: whether there may be one.
         """
-        if not self.budget.has_left(self._monotonic()):
+        if lie is Lie.NEVER or request.method not in _READING:
             return None
+        if lie is not Lie.PROMISED and not self.budget.has_left(self._monotonic()):
+            return None
+        return PROMISE if lie is Lie.LATER else self._answer(decision, request, announced)
+
+    def _answer(self, decision: Decision, request: Request, announced: Headers) -> Response | Drip | None:
         client = address_key(decision.client or "")
         drips = self._drips and decision.action is Action.TARPIT
         if drips and not self.budget.open(client):
@@ -94,10 +127,13 @@ class Decoying:
 
     def _made(self, decision: Decision, request: Request, announced: Headers) -> Response:
         begun = self._cpu()
-        media_type, said, body = self._maker.decoy(request, decision)
-        self.budget.spend(self._cpu() - begun, len(body))
+        media_type, said, body, note = self._maker.decoy(request, decision)
         headers = tuple((name.lower().encode(), value.encode("latin-1")) for name, value in said)
-        if any(name == b"etag" and has_already(request, value) for name, value in headers):
+        unchanged = any(name == b"etag" and has_already(request, value) for name, value in headers)
+        if note is not None:
+            note(304 if unchanged else 200)
+        self.budget.spend(self._cpu() - begun, len(body))
+        if unchanged:
             return Response(304, (*headers, *NEVER_SHARED), b"")
         own = (*content_headers(media_type.encode("latin-1"), body), *headers, *NEVER_SHARED)
         names = {name for name, _ in own}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from scrapeguard.asgi.decoying import Drip
+from scrapeguard.asgi.decoying import PROMISE, Drip, Lie
 from scrapeguard.asgi.dialects import Dialect, dialect_of
 from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.asgi.original import (
@@ -23,7 +23,7 @@ from scrapeguard.asgi.original import (
     by_headers,
     of_site,
 )
-from scrapeguard.asgi.responders import Response, bad_request, failure
+from scrapeguard.asgi.responders import FALSE, Response, bad_request, failure
 from scrapeguard.asgi.scope import read_request
 from scrapeguard.asgi.sitefiles import ROBOTS_TXT, SiteFile, Subject
 from scrapeguard.asgi.ticket import Refused, Tickets
@@ -98,7 +98,9 @@ class ForwardAuthApp(GuardMiddleware):
     def _decide(self, dialect: Dialect, scope: Scope) -> Response:
         self._must_trust(scope)
         original = dialect.original(scope)
-        request, drip_or_answer = self._consider(original)
+        # Decoys go to servers that relay them: to some at once, to others when they ask what to answer.
+        lie = Lie.LATER if dialect.yes_or_no else Lie.NOW if dialect.looks_at_verdict else Lie.NEVER
+        request, drip_or_answer = self._consider(original, lie)
         answer = _at_once(drip_or_answer)
         decision: Decision = original["scrapeguard"]
         if answer is None:
@@ -113,14 +115,15 @@ class ForwardAuthApp(GuardMiddleware):
 
     def _plainly(self, decision: Decision, request: Request, reference: str) -> Response:
         """The refusal that says what it is."""
-        answer = _at_once(self._respond(decision._replace(action=Action.BLOCK), request, reference))
+        answer = _at_once(self._respond(_plainly_refused(decision), request, reference))
         return answer if answer and answer.status >= 300 else failure(self._announcements.unplaced.headers)
 
     def _no(self, request: Request, decision: Decision, answer: Response) -> Response:
         """403, with a ticket by which the server learns what to answer; without one, `/render` decides anew."""
         headers = [(VERDICT, _refusal(decision)), _EMPTY]
         if decision.refused:
-            refused = Refused(decision, self._reference(answer))
+            told = decision if answer is PROMISE or decision.action not in FALSE else _plainly_refused(decision)
+            refused = Refused(told, self._reference(answer))
             ticket = self._tickets.write(refused, request, self._clock())
             # nginx takes an answer with a longer head for an error, after which a request may pass there.
             if len(ticket) <= _MAX_TICKET:
@@ -144,7 +147,7 @@ class ForwardAuthApp(GuardMiddleware):
         refused = self._tickets.read(ticket, request, self._clock())
         if refused is None:
             return None
-        return _at_once(self._respond(refused.decision, request, refused.reference, falsely=True))
+        return _at_once(self._respond(refused.decision, request, refused.reference, lie=Lie.PROMISED))
 
     def _reference(self, answer: Response) -> str:
         """That of an answer; a new one where it shows none."""
@@ -195,6 +198,11 @@ def _at_once(answer: Response | Drip | None) -> Response | None:
     if isinstance(answer, Drip):
         raise TypeError("a decision service has no tarpit")
     return answer
+
+
+def _plainly_refused(decision: Decision) -> Decision:
+    """The decision where no decoy can be had."""
+    return decision._replace(action=Action.BLOCK)
 
 
 def _refusal(decision: Decision) -> bytes:

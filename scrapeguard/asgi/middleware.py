@@ -11,7 +11,7 @@ from random import getrandbits
 from scrapeguard.asgi.addresswatch import AddressWatch
 from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.background import Background
-from scrapeguard.asgi.decoying import Decoying, Drip
+from scrapeguard.asgi.decoying import Decoying, Drip, Lie
 from scrapeguard.asgi.injecting import BYPASSES, Injector
 from scrapeguard.asgi.outgoing import Additions, Outgoing, stems_from_refusal
 from scrapeguard.asgi.passage import PREFIX, Passage
@@ -135,8 +135,13 @@ class GuardMiddleware:
         asked = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         return self._files[scope["path"]] if asked else None
 
-    def _consider(self, scope: Scope) -> tuple[Request, Response | Drip | None]:
-        """The request, and what to answer in the app's stead; None to step aside."""
+    def _consider(self, scope: Scope, lie: Lie = Lie.NOW) -> tuple[Request, Response | Drip | None]:
+        """The request, and what to answer in the app's stead; None to step aside.
+
+        Args:
+            scope: of the request.
+            lie: whether it may be answered with a decoy; a WebSocket never is.
+        """
         request = _UNREADABLE
         try:
             request = read_request(scope)
@@ -151,7 +156,7 @@ class GuardMiddleware:
                 self._watch_address(self._watch, decision.client)
             if decision.action is _ALLOW and not self._record_all:
                 return request, None
-            return request, self._act(decision, request, falsely=scope["type"] == "http")
+            return request, self._act(decision, request, lie=lie if scope["type"] == "http" else Lie.NEVER)
         except RequestError as error:
             scope["scrapeguard"] = Decision(Action.ALLOW, "default", mode=Mode.OBSERVE)
             enforced = self.guard.policy.common.mode is Mode.ENFORCE
@@ -163,34 +168,36 @@ class GuardMiddleware:
             return request, None if passes else failure(self._announcements.unplaced.headers)
 
     def _act(
-        self, decision: Decision, request: Request, *, refused: bool = False, falsely: bool = False
+        self, decision: Decision, request: Request, *, refused: bool = False, lie: Lie = Lie.NEVER
     ) -> Response | Drip | None:
-        """Write the decision down, and answer where it refuses.
+        """Answer where the decision refuses, and write down what was decided, and with which status it was answered.
 
         Args:
             decision: what was decided.
             request: what it was decided on.
             refused: whether the app said that the author refuses AI.
-            falsely: whether it may be answered with a decoy.
+            lie: whether it may be answered with a decoy.
         """
         reference = self._new_reference()
+        answer = self._respond(decision, request, reference, refused=refused, lie=lie)
         if self._record is not None:
+            status = None if answer is None else answer.status
             try:
-                self._record(Event.of(self._clock(), reference, request, decision))
+                self._record(Event.of(self._clock(), reference, request, decision, status))
             except Exception:
                 self._count_error("an event could not be recorded")
-        return self._respond(decision, request, reference, refused=refused, falsely=falsely)
+        return answer
 
     def _respond(
-        self, decision: Decision, request: Request, reference: str, *, refused: bool = False, falsely: bool = False
+        self, decision: Decision, request: Request, reference: str, *, refused: bool = False, lie: Lie = Lie.NEVER
     ) -> Response | Drip | None:
         """What the client gets in place of the page; None where the request passes."""
         responder = RESPONDERS.get(decision.action)
         if responder is None or decision.mode is not Mode.ENFORCE:
             return None
         voice = self._announcements.of_page(request, refused=refused)
-        if falsely and decision.action in FALSE and self._decoying is not None and request.method in ("GET", "HEAD"):
-            answer = self._decoying.answer(decision, request, voice.headers)
+        if decision.action in FALSE and self._decoying is not None:
+            answer = self._decoying.answer(decision, request, voice.headers, lie)
             if answer is not None:
                 return answer
         way = NO_WAY_OUT if self._passage is None else self._way_out(self._passage, decision, request)

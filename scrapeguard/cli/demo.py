@@ -144,7 +144,7 @@ def _print_event(event: Event) -> None:
     decision = event.decision
     action = paint(f"{decision.action:<8}", ACTION_COLOURS[decision.action])
     clock = datetime.fromtimestamp(event.time).astimezone().strftime("%H:%M:%S")
-    status = str(decision.status) if decision.refused else "   "
+    status = str(event.status) if decision.refused else "   "
     asked = printable(f"{event.method} {event.path}")
     print(f"{clock}  {action}{status}  {asked}  {who(decision)}", flush=True)
 

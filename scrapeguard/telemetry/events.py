@@ -26,7 +26,7 @@ Shown = Callable[[str], str | None]
 
 
 class Event(NamedTuple):
-    """A decision, when it was made (seconds since the epoch), and the reference that the client was given.
+    """A decision, when it was made (seconds since the epoch), the reference and the status that the client was given.
 
     Of the request it holds only what is written, cut to size: thousands may wait.
     """
@@ -38,10 +38,19 @@ class Event(NamedTuple):
     path: str
     user_agent: str | None
     decision: Decision
+    status: int
 
     @classmethod
-    def of(cls, time: float, reference: str, request: Request, decision: Decision) -> Event:
-        """The event of a request."""
+    def of(cls, time: float, reference: str, request: Request, decision: Decision, status: int | None = None) -> Event:
+        """The event of a request.
+
+        Args:
+            time: seconds since the epoch.
+            reference: finds the event.
+            request: the request.
+            decision: what was decided about it.
+            status: of what was answered; None where the request passed, or would have got what the decision says.
+        """
         target = f"{request.path}?{request.query}" if request.query else request.path
         agent = request.user_agent
         fields = (
@@ -52,6 +61,7 @@ class Event(NamedTuple):
             target[:MAX_FIELD],
             None if agent is None else agent[:MAX_FIELD].decode("latin-1"),
             decision,
+            decision.status if status is None else status,
         )
         # Once for every refusal: past the constructor, which is written in Python, at a third of the cost.
         return tuple.__new__(cls, fields)
@@ -65,6 +75,7 @@ class Event(NamedTuple):
         client = self.decision.client
         decision = self.decision.to_json()
         decision["client"] = None if client is None else shown(client)
+        decision["status"] = self.status
         record = {
             "time": _iso(self.time),
             "reference": self.reference,

@@ -74,7 +74,7 @@ class Served(NamedTuple):
             decision: what was decided about it.
             page: what was served.
             status: the status of the answer.
-            verified_by: how the identity was settled: `signature`, `list`, `dns`; empty where it was not.
+            verified_by: how the identity was settled: `list`, `dns`; empty where it was not.
         """
         agent = decision.agent
         target = f"{request.path}?{request.query}" if request.query else request.path

@@ -28,6 +28,7 @@ from scrapeguard.errors import PolicyError
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.telemetry.provenance import Page, Served
 from scrapeguard.telemetry.provenanceread import ProvenanceReader
+from scrapeguard.verification.lists import packaged_lists
 
 SECRET = "a secret of the tests, long enough"
 RULES = """version: 1
@@ -268,11 +269,57 @@ def test_the_log_is_kept_as_long_and_as_large_as_the_owner_says(tmp_path, catalo
             page = Page(b"", " ".join(f"{day}{number}{word}" for word in range(60)))
             record(Served.of(1_800_000_000.0 + day * 86_400, Request.of(f"/{number}"), decision, page))
     record.__self__.close(60)
-    with closing(sqlite3.connect(tmp_path / "served.db")) as database:
-        links = [json.loads(link) for (link,) in database.execute("SELECT record FROM link ORDER BY number")]
+    links = written(tmp_path / "served.db")
     assert links[0]["time"] >= 1_800_000_000.0 - 20 * 86_400
     assert "pruned" in {link["kind"] for link in links}
     assert (tmp_path / "served.db").stat().st_size < 3_500_000
+
+
+def test_the_event_tells_the_status_that_went_out(serve):
+    """Also where the budget is spent by then, where there is nothing new, and where no decoy answers the method."""
+    events = []
+    address = serve("decoys: {serve: on, rate: 1000}\nagents: {GPTBot: decoy}\n", record=events.append)
+    bot = {"user-agent": "GPTBot/1.3", "accept": "text/html"}
+    answers = [httpx.post(f"{address}/a", headers=bot), first := httpx.get(f"{address}/a", headers=bot)]
+    answers.append(httpx.get(f"{address}/a", headers={**bot, "if-none-match": first.headers["etag"]}))
+    answers += [httpx.get(f"{address}/{number}", headers=bot) for number in range(6)]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses[:3] == [403, 200, 304]
+    assert statuses[-1] == 403
+    assert [event.status for event in events] == statuses
+    assert [json.loads(event.to_json())["status"] for event in events] == statuses
+
+
+def test_what_is_written_down_is_what_went_out_and_to_whom(serve, tmp_path):
+    """With the status, and by which method it was settled who that is."""
+    listed = next(one for one in packaged_lists() if one.url == "https://openai.com/gptbot.json")
+    clients = {"198.51.100.7": ("claimed", ""), str(listed.networks[0][0]): ("verified", "list")}
+    rules = "agents: {GPTBot: decoy}\nproxies: {trusted: [loopback]}\n"
+    address = serve(f"decoys: {{serve: on, log: {tmp_path}/served.db}}\n{rules}")
+    statuses = []
+    for client in clients:
+        asked = {"user-agent": "GPTBot/1.3", "accept": "text/html", "x-forwarded-for": client}
+        first = httpx.get(f"{address}/a", headers=asked)
+        again = httpx.get(f"{address}/a", headers={**asked, "if-none-match": first.headers["etag"]})
+        statuses += [(client, first.status_code), (client, again.status_code)]
+    until = time.monotonic() + 30
+    while len(links := written(tmp_path / "served.db")) < len(statuses):
+        assert time.monotonic() < until, "it was never written down"
+        time.sleep(0.1)
+    assert [(link["client"], link["status"]) for link in links] == statuses
+    assert [status for _, status in statuses] == [200, 304] * 2
+    assert [(link["identity"], link["verified_by"]) for link in links] == [
+        known for known in clients.values() for _ in range(2)
+    ]
+
+
+def written(path):
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'link'").fetchone():
+            return []
+        return [json.loads(link) for (link,) in database.execute("SELECT record FROM link ORDER BY number")]
 
 
 def test_what_cannot_be_used_is_told_before_the_first_request(serve, tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrapeguard.app import ForwardAuth
+from scrapeguard.asgi.decoying import Decoy, Decoying
 from scrapeguard.asgi.dialects import DIALECTS, PREFIXED, ForwardedFieldError, asked_by_proxies
 from scrapeguard.asgi.forwardauth import ForwardAuthApp
 from scrapeguard.asgi.middleware import GuardMiddleware
@@ -19,6 +20,7 @@ from scrapeguard.asgi.responders import RESPONDERS, Response
 from scrapeguard.asgi.ticket import LIFETIME, Refused, Tickets
 from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.browserheaders import BrowserHeaders
+from scrapeguard.core.budget import Budget
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.conditions import InNetwork, MethodIs, PathIs
 from scrapeguard.core.decision import Action, Decision, Mode, Recognised
@@ -523,3 +525,84 @@ def test_it_lives_and_dies_with_its_server(default_policy):
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
+
+
+# Decoys
+
+
+class Maker:
+    """Makes the same page for everything, and notes with which status it goes out."""
+
+    def __init__(self):
+        self.noted = []
+
+    def decoy(self, request, decision):
+        return Decoy("text/html", (("ETag", '"x"'),), b"false", self.noted.append)
+
+
+@pytest.fixture
+def lying(catalogue):
+    """A service that answers all with decoys, and has octets for ten of them, or for one more where it is told so."""
+    maker = Maker()
+    budget = Budget(cpu=1.0, rate=5.0, connections=1, per_client=1, now=0.0)
+    decoying = Decoying(maker, budget, monotonic=lambda: 0.0, cpu=lambda: 0.0, drips=False)
+    rules = (Rule("lies", PathIs((PathPattern("/"),)), Action.DECOY),)
+    service = Service(catalogue, rules=rules, options={"decoying": decoying})
+    service.maker, service.budget = maker, budget
+    return service
+
+
+def statuses_of(service):
+    return [event.status for event in service.events]
+
+
+@pytest.mark.parametrize("path", ["/decide/caddy", "/decide/haproxy"])
+def test_a_server_that_relays_answers_gets_the_decoy_at_once(lying, path):
+    answers = [lying.question(path, "/page") for _ in range(12)]
+    assert [answer.status for answer in answers] == [200] * 10 + [403] * 2
+    assert {answer.headers["x-scrapeguard-verdict"] for answer in answers} == {"decoy"}
+    assert statuses_of(lying) == [200] * 10 + [403] * 2
+    assert lying.maker.noted == [200] * 10
+
+
+@pytest.mark.parametrize("path", ["/decide", "/decide/traefik", "/decide/envoy/page"])
+def test_where_2xx_means_that_it_passes_none_is_made(lying, path):
+    assert lying.question(path, "/page").status == 403
+    assert statuses_of(lying) == [403]
+    assert lying.maker.noted == []
+
+
+def rendered(service, no, uri="/page", **more):
+    return service.ask("/render", *told(uri, **more), ("user-agent", "GPTBot/1.2"), *ticket_of(no))
+
+
+def ticket_of(no):
+    return [("x-scrapeguard-ticket", no.headers["x-scrapeguard-ticket"])]
+
+
+def test_what_is_rendered_is_made_once_and_as_the_event_says(lying):
+    for _ in range(12):
+        no = lying.question("/decide/nginx", "/page")
+        assert no.status == 403
+        assert rendered(lying, no).status == statuses_of(lying)[-1]
+    assert statuses_of(lying) == [200] * 10 + [403] * 2
+    assert lying.maker.noted == [200] * 10
+
+
+def test_a_decoy_that_was_promised_is_kept_though_nothing_is_left(lying):
+    no = lying.question("/decide/nginx", "/page")
+    lying.budget.spend(0.0, 1_000)
+    assert rendered(lying, no).body == b"false"
+    # Nor is one had that was not promised, should there be something left by then.
+    no = lying.question("/decide/nginx", "/page")
+    lying.budget.spend(0.0, -10_000)
+    answer = rendered(lying, no)
+    assert (answer.status, answer.headers["x-scrapeguard-reference"]) == (403, lying.events[-1].reference)
+    assert statuses_of(lying) == [200, 403]
+
+
+def test_a_method_that_reads_nothing_is_promised_none(lying):
+    told_so = told("/page", method="POST")
+    no = lying.ask("/decide/nginx", *told_so, ("user-agent", "GPTBot/1.2"))
+    assert rendered(lying, no, method="POST").status == 403
+    assert statuses_of(lying) == [403]

@@ -213,6 +213,41 @@ def test_only_a_clear_no_makes_a_liar(agent, client, dns, age, identity):
     assert verifier.identity(claim, client) is Identity(identity)
 
 
+@pytest.mark.parametrize(
+    ("agent", "client", "dns", "method"),
+    [
+        (LISTED, INSIDE, None, "list"),
+        (LISTED, OUTSIDE, None, "list"),
+        (NAMED, INSIDE, YES, "dns"),
+        (NAMED, OUTSIDE, NO, "dns"),
+        (BOTH, INSIDE, NO, "list"),
+        (BOTH, OUTSIDE, NO, "dns"),
+        (BOTH, OUTSIDE, SILENT, ""),
+        (LISTED, "10.0.0.1", None, ""),
+        (BARE, INSIDE, YES, ""),
+    ],
+)
+def test_it_is_told_what_settled_an_identity(agent, client, dns, method):
+    verifier = AddressVerifier(PublishedLists([LIST]), dns=dns, clock=lambda: NOW)
+    claim = Claim(agent.purpose, agent.name, (agent,))
+    assert verifier.method(claim, client) == method
+    assert (verifier.identity(claim, client) in (Identity.VERIFIED, Identity.SPOOFED)) is bool(method)
+
+
+def test_of_whom_is_decoyed_by_name_it_is_known_too():
+    guard = guard_of(by_name={"Listed": Action.DECOY})
+    for client, settled in (
+        (INSIDE, (Identity.VERIFIED, "list")),
+        (OUTSIDE, (Identity.SPOOFED, "list")),
+        (None, (Identity.CLAIMED, "")),
+    ):
+        request = Request.of("/", user_agent="Listed/1.0", peer=client)
+        decision = guard.assess(request)
+        assert (decision.agent.identity, guard.settled(request, decision)) == (Identity.CLAIMED, settled)
+    alone = Guard(guard.policy, classifier=UserAgentClassifier(CATALOGUE))
+    assert alone.settled(request, decision) == (Identity.CLAIMED, "")
+
+
 def test_who_names_several_agents_may_be_a_phone_that_fetches_a_preview():
     verifier = AddressVerifier(PublishedLists([LIST]), dns=NO, clock=lambda: NOW)
     assert verifier.identity(Claim(LISTED.purpose, "Listed", (LISTED, BARE)), OUTSIDE) is Identity.CLAIMED
