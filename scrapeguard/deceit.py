@@ -258,12 +258,14 @@ def template_of(name: str | None) -> Template | None:
         raise ValueError(f"{name}: {error}") from None
 
 
-def open_provenance(said: DecoyPolicy, *, clock: Callable[[], float]) -> Callable[[Served], None] | None:
-    """What writes into the log of a policy what was served; None where there is none."""
+def open_provenance(
+    said: DecoyPolicy, *, clock: Callable[[], float], spent: Callable[[float], object] | None = None
+) -> Callable[[Served], None] | None:
+    """What writes into the log of a policy what was served, and tells what that cost; None where there is no log."""
     if said.log is None:
         return None
     open_log = partial(ProvenanceLog, Path(said.log), max_age=said.log_age, max_octets=said.log_size)
-    return ProvenanceRecorder(open_log, clock=clock).record
+    return ProvenanceRecorder(open_log, clock=clock, spent=spent).record
 
 
 def _with_paragraph(made: DecoyPage, text: str, page_id: str) -> DecoyPage:

@@ -92,8 +92,11 @@ class Parts:
         if "passage" not in options:
             options["passage"] = Passage(self.guard, Tokens(self.secret.octets), clock=time.time)
         if self.policy.decoys.serve and "decoying" not in options:
-            decoys = new_decoys(self.policy, self.secret, self.guard.settled)
-            options["decoying"] = new_decoying(self.policy.decoys, decoys, self.guard.monotonic, drips=drips)
+            budget = new_budget(self.policy.decoys, self.guard.monotonic())
+            decoys = new_decoys(self.policy, self.secret, settled=self.guard.settled, spent=budget.spend)
+            options["decoying"] = Decoying(
+                decoys, budget, monotonic=self.guard.monotonic, cpu=time.thread_time, drips=drips
+            )
             self.guard.replaces = replacing(self.policy.decoys, decoys)
             self.jobs += [] if app is None else decoys.jobs(app)
         return options
@@ -139,7 +142,11 @@ def closed_paths(policy: Policy, environment: Mapping[str, str]) -> tuple[str, .
 
 
 def new_decoys(
-    policy: Policy, secret: SiteSecret, settled: Callable[[Request, Decision], Settled] | None = None
+    policy: Policy,
+    secret: SiteSecret,
+    *,
+    settled: Callable[[Request, Decision], Settled] | None = None,
+    spent: Callable[[float], object] | None = None,
 ) -> SiteDecoys:
     """What makes the decoys under a policy.
 
@@ -147,6 +154,7 @@ def new_decoys(
         policy: what the owner wants.
         secret: of the site.
         settled: tells who a client is, and what settled that; None where nothing is served.
+        spent: told how many seconds of processor time the log of what is served took.
 
     Raises:
         PolicyError: what the rule file names for them cannot be used.
@@ -154,7 +162,7 @@ def new_decoys(
     # What it takes to make decoys is loaded only where there are any.
     from scrapeguard.deceit import SiteDecoys, open_provenance
 
-    record = open_provenance(policy.decoys, clock=time.time)
+    record = open_provenance(policy.decoys, clock=time.time, spent=spent)
     try:
         looks = {pattern: site.decoys for pattern, site in policy.sites.items()}
         return SiteDecoys(policy.decoys, looks, secret, clock=time.time, record=record, settled=settled)
@@ -181,16 +189,15 @@ def replacing(said: DecoyPolicy, decoys: SiteDecoys) -> Callable[[Request], bool
     return decoys.replaces if said.replace < 100 else None
 
 
-def new_decoying(said: DecoyPolicy, decoys: SiteDecoys, monotonic: Callable[[], float], *, drips: bool) -> Decoying:
-    """What answers with them, within the budget that the owner sets."""
-    budget = Budget(
+def new_budget(said: DecoyPolicy, now: float) -> Budget:
+    """The budget that the owner sets for all work on decoys; `now` is in seconds that never go back."""
+    return Budget(
         cpu=said.cpu / 100,
         rate=said.rate,
         connections=said.connections,
         per_client=said.per_client,
-        now=monotonic(),
+        now=now,
     )
-    return Decoying(decoys, budget, monotonic=monotonic, cpu=time.thread_time, drips=drips)
 
 
 def exchange_job(store: str, guard: Guard, behaviour: Behaviour) -> ExchangeJob | None:

@@ -54,8 +54,8 @@ from scrapeguard.telemetry.provenance import Served
 
 _MOST_RATIO = 15.0
 _MOST_SLOWER = 1.1
-_REQUESTS = 200
-_ROUNDS = 15
+_REQUESTS = 100
+_ROUNDS = 40
 _CONNECTIONS = 1_000
 _READINGS = 10
 _TURNS = 100
@@ -200,13 +200,13 @@ def _slow(waits: list[float]) -> str:
 
 def _take_turns(waits: dict[int, list[float]]) -> None:
     """Read pages of the servers in turn, and note how long each took."""
-    connections = {port: HTTPConnection("127.0.0.1", port) for port in waits}
-    for _ in range(_TURNS):
-        for port, connection in connections.items():
+    connections = [(HTTPConnection("127.0.0.1", port), noted) for port, noted in waits.items()]
+    for turn in range(_TURNS):
+        for connection, noted in connections[:: 1 if turn % 2 else -1]:
+            time.sleep(0.02)
             _read(connection)
-            waits[port] += [_read(connection) for _ in range(_READINGS)]
-            time.sleep(0.03)
-    for connection in connections.values():
+            noted += [_read(connection) for _ in range(_READINGS)]
+    for connection, _ in connections:
         connection.close()
 
 

@@ -40,8 +40,11 @@ class Budget:
         self.refused += not left
         return left
 
-    def spend(self, cpu: float, octets: int) -> None:
-        """Take away what a page took, in seconds of processor time and octets; the last may take more than is left."""
+    def spend(self, cpu: float, octets: int = 0) -> None:
+        """Take away what a page took, in seconds of processor time and octets; the last may take more than is left.
+
+        Another thread may call it: at worst what it says is lost once, when both do so in the same instant.
+        """
         self._cpu -= cpu
         self._octets -= octets
 

@@ -27,7 +27,7 @@ _MAX_WORD = 20
 _WORD = re.compile(r"[^\W_]+")
 _ASCII_WORD = re.compile(rb"[0-9a-z]+")
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,2000}>")
-_SILENT = dict.fromkeys(map(ord, "'\u2019\u2018\u02bc\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+_SILENT = "'\u2019\u2018\u02bc\u00ad\u200b\u200c\u200d\u2060\ufeff"
 """Left out of words: apostrophes, which are written in several ways, and marks that nobody sees."""
 
 
@@ -39,7 +39,10 @@ def words(text: str, most: int) -> list[bytes]:
     if text.isascii():
         # Most texts are; this takes a third of the time.
         return _ASCII_WORD.findall(text.replace("'", "").lower().encode())[:most]
-    folded = normalize("NFKC", text.translate(_SILENT)).casefold()
+    # One after the other takes a hundredth of the time of `translate`.
+    for mark in _SILENT:
+        text = text.replace(mark, "")
+    folded = normalize("NFKC", text).casefold()
     return [word.encode("utf-8", "replace") for word in _WORD.findall(folded)[:most]]
 
 

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -127,6 +128,8 @@ class ProvenanceRecorder:
         waiting_octets: how many octets these hold at most.
         pause: seconds between two batches.
         clock: seconds since the epoch.
+        spent: told how many seconds of processor time a batch took; None where nobody counts them.
+        cpu: seconds of processor time that the thread has taken.
     """
 
     def __init__(
@@ -137,7 +140,11 @@ class ProvenanceRecorder:
         waiting: int = 5_000,
         waiting_octets: int = 16 * 1024 * 1024,
         pause: float = 0.5,
+        spent: Callable[[float], object] | None = None,
+        cpu: Callable[[], float] = time.thread_time,
     ) -> None:
+        self._spent = spent
+        self._cpu = cpu
         self._open = open_log
         self._clock = clock
         self._most = waiting
@@ -204,8 +211,12 @@ class ProvenanceRecorder:
 
     def _write_batch(self) -> bool:
         """Write some of what waits; whether that succeeded."""
+        begun = self._cpu()
         with self._writing:
-            return self._write_next()
+            succeeded = self._write_next()
+        if self._spent is not None:
+            self._spent(self._cpu() - begun)
+        return succeeded
 
     def _write_next(self) -> bool:
         with self._lock:

@@ -376,6 +376,16 @@ def test_what_was_served_is_written_by_another_thread(path):
     assert (recorder.lost, check(path).faults) == (0, ())
 
 
+def test_what_writing_takes_is_told(path):
+    spent, cpu = [], iter(range(100))
+    recorder = recorder_of(path, spent=spent.append, cpu=lambda: next(cpu))
+    for number in range(3):
+        recorder.record(served(number))
+    recorder.close()
+    assert spent
+    assert set(spent) == {1}
+
+
 @pytest.mark.parametrize("bound", [{"waiting": 10}, {"waiting_octets": 15_000}])
 def test_what_does_not_fit_is_lost_and_the_chain_says_so(path, bound):
     release = threading.Event()
