@@ -1,6 +1,7 @@
-"""The upstream side: one aiohttp session for each way to an upstream, and what becomes of its failures.
+"""The upstream side: aiohttp's connections, its parser of answers and its writer of bodies, and no more of it.
 
-aiohttp is asked for its connections and its parser only: redirects, cookies, decoding and headers of its own are off.
+Its session would take the request apart and put it together anew (URL, fields, cookies, redirects), which costs more
+than all the rest of the relay. What goes over the wire is written by `inbound`; here it is sent as it is.
 """
 
 from __future__ import annotations
@@ -9,95 +10,60 @@ import asyncio
 import re
 from collections.abc import AsyncIterable
 from ssl import SSLContext
-from typing import Any
+from typing import NamedTuple
 
 import aiohttp
-from aiohttp import hdrs
-from multidict import CIMultiDict
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError, StreamWriter
 from yarl import URL
 
-from scrapeguard.errors import ScrapeGuardError
-from scrapeguard.proxy.types import Fields
+from scrapeguard.proxy.errors import UpstreamError, UpstreamTimeoutError
 from scrapeguard.proxy.upstream import Upstream
+from scrapeguard.proxy.upstreamanswer import UpstreamAnswer
 
 MOST_RESPONSE_LINE = 1 << 16
 """Octets in one field of a response, or in its status line."""
 _READ_BUFFER = 1 << 16
 _CRLF = re.compile(r"[\r\n\0]")
+_SWITCHING = 101
+_SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods that do no more when asked twice (RFC 9110 §9.2.2)."""
 
 
-class UpstreamError(ScrapeGuardError):
-    """An upstream that gave no answer; `status` is what the client gets (RFC 9110 §15.6)."""
+class Question(NamedTuple):
+    """What is asked of an upstream.
 
-    status = 502
-
-
-class UpstreamTimeoutError(UpstreamError):
-    """Nothing came from the upstream in time."""
-
-    status = 504
-
-
-class UpstreamBusyError(UpstreamError):
-    """As many connections are open as there may be."""
-
-    status = 503
-
-
-class Slots:
-    """How many may do something at once, and how long the others wait for their turn.
-
-    Args:
-        most: how many.
-        patience: seconds that one waits.
+    `head` is the request line and all fields as they go over the wire; `body` comes after it, in chunks where `chunked`
+    says so, None for none.
     """
 
-    def __init__(self, most: int, patience: float) -> None:
-        self._semaphore = asyncio.Semaphore(most)
-        self._patience = patience
-        self._most_waiting = most
-        self._waiting = 0
-
-    async def take(self) -> None:
-        """Take a turn.
-
-        Raises:
-            UpstreamBusyError: there was none in time, or too many wait already.
-        """
-        if not self._semaphore.locked():
-            await self._semaphore.acquire()
-            return
-        if self._waiting >= self._most_waiting:
-            raise UpstreamBusyError("too many requests wait for the upstream")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._semaphore.acquire()
-        except TimeoutError:
-            raise UpstreamBusyError("the upstream is busy") from None
-        finally:
-            self._waiting -= 1
-
-    def give_back(self) -> None:
-        """End a turn."""
-        self._semaphore.release()
+    method: str
+    head: bytes
+    body: AsyncIterable[bytes] | None = None
+    chunked: bool = False
 
 
-class _ExactRequest(aiohttp.ClientRequest):
-    """A request with the fields that it is given, and none of the client's own."""
+class _Towards(aiohttp.ClientRequest):
+    """What a connector needs to know of where to connect; never sent."""
 
-    # Read by the base class where it would add a Content-Type to a body.
-    _skip_auto_headers = CIMultiDict({hdrs.CONTENT_TYPE: None})
+    def __init__(self, upstream: Upstream, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__("GET", URL.build(scheme=upstream.scheme, host=upstream.host, port=upstream.port), loop=loop)
+        self._key = super().connection_key
 
-    def update_headers(self, headers: Any) -> None:
-        self.headers = CIMultiDict(headers)
+    @property
+    def connection_key(self) -> ConnectionKey:
+        return self._key
 
-    def update_auto_headers(self, skip_auto_headers: Any) -> None:
-        """None are wanted."""
+
+class _Route(NamedTuple):
+    connector: aiohttp.BaseConnector
+    towards: _Towards
 
 
 class Client:
-    """Asks upstreams. Sessions are opened by the first request, in its event loop, and kept until `close`.
+    """Asks upstreams. Connectors are opened by the first request, in its event loop, and kept until `close`.
 
     Args:
         connect_timeout: seconds until a connection must stand.
@@ -110,56 +76,111 @@ class Client:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._keep_alive = keep_alive
         self._tls = tls
-        self._sessions: dict[str | None, aiohttp.ClientSession] = {}
+        self._connectors: dict[str | None, aiohttp.BaseConnector] = {}
+        self._routes: dict[Upstream, _Route] = {}
 
-    async def ask(
-        self, upstream: Upstream, method: str, target: str, fields: Fields, body: AsyncIterable[bytes] | None
-    ) -> aiohttp.ClientResponse:
-        """The response of an upstream, its body not read yet.
-
-        Args:
-            upstream: whom to ask.
-            method: in capitals; others would be changed.
-            target: as it came: nothing in it is normalised.
-            fields: all of the request's, Host and those that frame the body too.
-            body: what is sent, None for none.
+    async def ask(self, upstream: Upstream, question: Question) -> UpstreamAnswer:
+        """The answer of an upstream, its body not read yet.
 
         Raises:
             UpstreamError: there is no answer, or none that can be understood.
         """
-        session = self._sessions.get(upstream.path) or self._open(upstream.path)
-        # The whole target as the path: a query of its own would be taken apart and put together anew.
-        url = URL.build(scheme=upstream.scheme, authority=upstream.authority, path=target, encoded=True)
         try:
-            return await session.request(method, url, headers=fields, data=body, allow_redirects=False)
+            route = self._routes.get(upstream) or self._open(upstream)
+            connection = await route.connector.connect(route.towards, [], self._timeout)
+            try:
+                return await self._exchange(connection, question)
+            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+                # A connection that was kept may end just as it is used again.
+                if question.body is not None or question.method not in _SAFE_TO_REPEAT:
+                    raise
+            return await self._exchange(await route.connector.connect(route.towards, [], self._timeout), question)
         except TimeoutError as error:
             raise UpstreamTimeoutError("no connection in time") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise UpstreamError(_CRLF.sub(" ", f"{type(error).__name__}: {error}")[:300]) from error
 
-    def _open(self, path: str | None) -> aiohttp.ClientSession:
-        connector: aiohttp.BaseConnector
-        if path is None:
-            # How many there may be is counted by the relay, which answers where there are too many.
-            tls = True if self._tls is None else self._tls
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keep_alive, ssl=tls)
-        else:
-            connector = aiohttp.UnixConnector(path, limit=0, keepalive_timeout=self._keep_alive)
-        session = self._sessions[path] = aiohttp.ClientSession(
-            connector=connector,
-            request_class=_ExactRequest,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=_READ_BUFFER,
-            max_line_size=MOST_RESPONSE_LINE,
-            max_field_size=MOST_RESPONSE_LINE,
+    async def _exchange(self, connection: Connection, question: Question) -> UpstreamAnswer:
+        protocol, upload = connection.protocol, None
+        try:
+            if protocol is None or protocol.transport is None:
+                raise aiohttp.ServerDisconnectedError
+            protocol.set_response_params(
+                skip_payload=question.method == "HEAD",
+                read_until_eof=True,
+                auto_decompress=False,
+                read_bufsize=_READ_BUFFER,
+                max_line_size=MOST_RESPONSE_LINE,
+                max_field_size=MOST_RESPONSE_LINE,
+            )
+            if question.body is None:
+                protocol.transport.write(question.head)
+            else:
+                loop = asyncio.get_running_loop()
+                upload = loop.create_task(_send(protocol, loop, question, question.body))
+            message, content = await protocol.read()
+            while message.code < 200 and message.code != _SWITCHING:
+                message, content = await protocol.read()
+        except BaseException:
+            if upload is not None:
+                upload.cancel()
+            connection.close()
+            raise
+        return UpstreamAnswer(message, content, connection, upload)
+
+    def _open(self, upstream: Upstream) -> _Route:
+        route = self._routes[upstream] = _Route(
+            self._connector(upstream.path), _Towards(upstream, asyncio.get_running_loop())
         )
-        return session
+        return route
+
+    def _connector(self, path: str | None) -> aiohttp.BaseConnector:
+        """The connector of a Unix socket, or of all that is no Unix socket."""
+        if path not in self._connectors:
+            # How many connections there may be is counted by the relay, which answers where there are too many.
+            tls = True if self._tls is None else self._tls
+            self._connectors[path] = (
+                aiohttp.TCPConnector(limit=0, keepalive_timeout=self._keep_alive, ssl=tls)
+                if path is None
+                else aiohttp.UnixConnector(path, limit=0, keepalive_timeout=self._keep_alive)
+            )
+        return self._connectors[path]
 
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            await session.close()
+        connectors, self._connectors = self._connectors, {}
+        self._routes = {}
+        for connector in connectors.values():
+            await connector.close()
+
+
+async def _send(
+    protocol: ResponseHandler, loop: asyncio.AbstractEventLoop, question: Question, body: AsyncIterable[bytes]
+) -> None:
+    """Send a request with its body, each part when the upstream has taken those before.
+
+    The head waits for the first part, so that nothing is asked for whose body is malformed from the beginning. Whoever
+    reads the answer learns of a failure.
+    """
+    writer = StreamWriter(protocol, loop)
+    if question.chunked:
+        writer.enable_chunking()
+    head = question.head
+    try:
+        async for part in body:
+            head = _send_head(protocol, head)
+            await writer.write(part)
+        _send_head(protocol, head)
+        await writer.write_eof()
+    except Exception as error:
+        reason = f"the body could not be sent: {error!r}"
+        protocol.set_exception(aiohttp.ClientPayloadError(reason), error)
+
+
+def _send_head(protocol: ResponseHandler, head: bytes) -> bytes:
+    """Send it, if it was not; what is left of it."""
+    if head:
+        if protocol.transport is None:
+            raise aiohttp.ServerDisconnectedError
+        protocol.transport.write(head)
+    return b""

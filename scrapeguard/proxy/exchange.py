@@ -1,11 +1,11 @@
-"""One exchange: who is waited for and for how long, and whether the client is still there.
+"""Exchanges: who is waited for and for how long, and whether the client is still there.
 
 Rules of this file:
 
 - An exchange is always in one phase, and each phase has one party that must move before its time is up.
-- A request that is answered at once costs one timer and no task: only after a moment does anyone look out for a
-  client that goes away.
-- The end that a timer or the client brings is a cancellation of the task that serves the request, with its reason
+- A request that is answered at once costs neither timer nor task: one timer looks at all exchanges now and then, and
+  only one that it has seen before is looked out for a client that goes away.
+- The end that the watch or the client brings is a cancellation of the task that serves the request, with its reason
   beside it. It is taken back where it is caught, so that a cancellation of somebody else's is never mistaken for it.
 """
 
@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from scrapeguard.proxy.types import Receive
 
-_MOMENT = 0.2
-_LONGEST_LOOK = 5.0
+LOOK_EVERY = 0.2
+"""Seconds between two looks at all exchanges; nothing is ended earlier than its limit, but up to so much later."""
 
 
 class Limits(NamedTuple):
@@ -50,54 +50,35 @@ class Ended(Enum):
     LATE = "time was up"
 
 
-class BodySentTwiceError(RuntimeError):
-    """A body that was partly sent cannot be sent again on another connection."""
-
-
 class Exchange:
-    """Watches one exchange, in the task that serves it, from `begin` to `end`.
+    """One exchange, in the task that serves it, from `Watch.begin` to `Watch.end`.
 
     Args:
         receive: what comes from the client.
-        limits: how long each phase may last.
-        has_body: whether the client sends a body; it is then read by iterating over the exchange.
+        task: serves the request.
+        has_body: whether the client sends a body; it is then read by iterating over the exchange, once.
     """
 
     __slots__ = (
-        "_answered", "_begun", "_limits", "_loop", "_receive", "_since", "_task", "_timer", "_uploaded", "_watcher",
-        "ended", "phase",
+        "_answered", "_moved", "_receive", "_seen", "_since", "_task", "_uploaded", "_watcher", "ended", "phase",
     )  # fmt: skip
 
-    def __init__(self, receive: Receive, limits: Limits, *, has_body: bool) -> None:
+    def __init__(self, receive: Receive, task: asyncio.Task[object], *, has_body: bool) -> None:
         self._receive = receive
-        self._limits = limits
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._uploaded = None if not has_body else self._loop.create_future()
-        self._begun = False
+        self._task = task
+        self._uploaded: asyncio.Future[None] | None = task.get_loop().create_future() if has_body else None
         self._answered = False
         self._watcher: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._moved = True
+        self._seen = False
         self._since = 0.0
         self.phase = Phase.HEAD
         self.ended: Ended | None = None
 
-    def begin(self) -> None:
-        """Begin to watch."""
-        self.enter(Phase.HEAD)
-        self._timer = self._loop.call_at(self._since + min(_MOMENT, self._limit()), self._look)
-
-    def end(self) -> None:
-        """Stop watching: nothing is cancelled from here on."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
-
     def enter(self, phase: Phase) -> None:
         """Another party must move, or the same again."""
         self.phase = phase
-        self._since = self._loop.time()
+        self._moved = True
 
     def answered(self) -> None:
         """The answer has begun."""
@@ -105,19 +86,26 @@ class Exchange:
 
     def takes_back(self) -> bool:
         """Whether the cancellation that was just caught is ours, and the only one; it is then undone."""
-        if self.ended is None or self._task is None:
-            return False
-        return self._task.uncancel() == 0
+        return self.ended is not None and self._task.uncancel() == 0
+
+    def look(self, now: float, limits: Limits) -> None:
+        """Look whether time is up, and from the second look on for a client that goes away."""
+        if self._moved:
+            self._moved = False
+            self._since = now
+        elif now >= self._since + self._limit(limits):
+            self._cancel(Ended.LATE)
+        if self._watcher is None and self._seen:
+            self._watcher = self._task.get_loop().create_task(self._watch())
+        self._seen = True
+
+    def close(self) -> None:
+        """Cancel nothing from here on."""
+        if self._watcher is not None:
+            self._watcher.cancel()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body of the request, each part when the upstream has taken the one before.
-
-        Raises:
-            BodySentTwiceError: it was read already.
-        """
-        if self._begun:
-            raise BodySentTwiceError("the body of the request is partly sent")
-        self._begun = True
+        """The body of the request, each part when the upstream has taken the one before."""
         more = True
         while more:
             self.enter(Phase.UPLOAD)
@@ -132,22 +120,10 @@ class Exchange:
         if self._uploaded is not None and not self._uploaded.done():
             self._uploaded.set_result(None)
 
-    def _limit(self) -> float:
-        limits = self._limits
+    def _limit(self, limits: Limits) -> float:
         if self.phase is Phase.HEAD:
             return limits.head
         return limits.idle if self.phase is Phase.BODY else limits.client
-
-    def _look(self) -> None:
-        """Look whether time is up, and from now on for a client that goes away."""
-        until = self._since + self._limit()
-        now = self._loop.time()
-        if now >= until:
-            self._cancel(Ended.LATE)
-            return
-        if self._watcher is None:
-            self._watcher = self._loop.create_task(self._watch())
-        self._timer = self._loop.call_at(min(until, now + _LONGEST_LOOK), self._look)
 
     async def _watch(self) -> None:
         if self._uploaded is not None:
@@ -157,6 +133,48 @@ class Exchange:
         self._cancel(Ended.GONE)
 
     def _cancel(self, why: Ended) -> None:
-        if self.ended is None and self._task is not None:
+        if self.ended is None:
             self.ended = why
             self._task.cancel()
+
+
+class Watch:
+    """Looks at all exchanges that are under way.
+
+    Args:
+        limits: how long each phase may last.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._exchanges: set[Exchange] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def begin(self, receive: Receive, *, has_body: bool) -> Exchange:
+        """Begin to watch an exchange in the task that is running."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a request is served in a task")
+        exchange = Exchange(receive, task, has_body=has_body)
+        self._exchanges.add(exchange)
+        if self._loop is not task.get_loop():
+            self._loop = task.get_loop()
+            self._loop.call_later(LOOK_EVERY, self._look, self._loop)
+        return exchange
+
+    def end(self, exchange: Exchange) -> None:
+        """Stop watching it: nothing is cancelled from here on."""
+        self._exchanges.discard(exchange)
+        exchange.close()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop is not self._loop:
+            return
+        if not self._exchanges:
+            # The next exchange begins it anew.
+            self._loop = None
+            return
+        now = loop.time()
+        for exchange in tuple(self._exchanges):
+            exchange.look(now, self._limits)
+        loop.call_later(LOOK_EVERY, self._look, loop)

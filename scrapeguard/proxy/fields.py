@@ -34,7 +34,7 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 # Whether the body is awaited is settled between the client and us: it is asked for when the upstream takes it.
 _READ_HERE = HOP_BY_HOP | FORWARDING | _FRAMING | {b"host", b"via", b"expect"}
 _OURS = b"x-scrapeguard-"
-_NEVER_NAMED = frozenset({"host", "content-length", "via"})
+_NEVER_NAMED = frozenset({b"host", b"content-length", b"via"})
 _MOST_NAMES = 1024
 _LONGEST_NAME = 64
 
@@ -42,7 +42,8 @@ _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NAMES = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z, -]*")
-_CONTROL = re.compile(rb"[\x00\r\n]")
+_CONTROLS = bytes(code for code in (*range(32), 127) if code != ord("\t"))
+"""What no value may hold (RFC 9110 §5.5)."""
 
 
 class RequestHead(NamedTuple):
@@ -53,30 +54,30 @@ class RequestHead(NamedTuple):
     """
 
     fields: Fields
-    host: str | None
+    host: bytes | None
     length: int | None
     chunked: bool
-    told: dict[str, str]
+    told: dict[bytes, bytes]
 
 
-class Names(dict[bytes, str]):
-    """Names of fields that pass, as text; empty for those that do not, or are read here.
+class Names(dict[bytes, bool]):
+    """Which names of fields pass; not those that are read here, or are nobody's outside to write.
 
     Remembers a thousand, of which none is long: strangers choose them.
     """
 
-    def __missing__(self, name: bytes) -> str:
-        text = _passing(name)
+    def __missing__(self, name: bytes) -> bool:
+        passes = _passes(name)
         if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
-            self[name] = text
-        return text
+            self[name] = passes
+        return passes
 
 
-def _passing(name: bytes) -> str:
+def _passes(name: bytes) -> bool:
     if not _TOKEN.fullmatch(name):
         raise RequestError("a field name is no token")
     plain = name.replace(b"_", b"-")
-    return "" if plain in _READ_HERE or plain.startswith(_OURS) else name.decode("ascii")
+    return not (plain in _READ_HERE or plain.startswith(_OURS))
 
 
 def read_head(headers: RawFields, names: Names, version: str = "1.1") -> RequestHead:
@@ -88,36 +89,33 @@ def read_head(headers: RawFields, names: Names, version: str = "1.1") -> Request
         version: of HTTP, as the client spoke it.
 
     Raises:
-        RequestError: the length of the body or the host could be read in two ways.
+        RequestError: the length of the body or the host could be read in two ways, or a value could end its line.
     """
     fields: Fields = []
     here: dict[bytes, bytes] = {}
     for name, value in headers:
-        if text := names[name]:
-            try:
-                fields.append((text, value.decode()))
-            except UnicodeDecodeError:
-                fields.append((text, value.decode("latin-1")))
+        if names[name]:
+            fields.append((name, value))
         elif name in here:
             here[name] = _joined(name, here[name], value)
         else:
             here[name] = value
+    if has_controls((*fields, *here.items())):
+        raise RequestError("a control character in a field")
     if b"connection" in here:
         fields = _unnamed(fields, here[b"connection"])
     length, chunked = _framing(here, version) if here.keys() & _FRAMING else (None, False)
     host = here.get(b"host")
     if host is not None and not _HOST.fullmatch(host):
         raise RequestError("the Host field is no host")
-    told = {name.decode(): as_text(value) for name, value in here.items() if name in _TOLD}
-    return RequestHead(fields, None if host is None else host.decode("ascii"), length, chunked, told)
+    told = {name: value for name, value in here.items() if name in _TOLD}
+    return RequestHead(fields, host, length, chunked, told)
 
 
-def as_text(value: bytes) -> str:
-    """A value as text that becomes the same octets again as UTF-8; what is no UTF-8 is read as Latin-1."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+def has_controls(fields: RawFields) -> bool:
+    """Whether a value holds what could end its line, or what no value may hold (RFC 9110 §5.5)."""
+    values = b"".join([value for _, value in fields])
+    return len(values.translate(None, _CONTROLS)) != len(values)
 
 
 def _joined(name: bytes, before: bytes, value: bytes) -> bytes:
@@ -149,30 +147,55 @@ def _unnamed(fields: Fields, connection: bytes) -> Fields:
     """The fields without those that a Connection field names."""
     if not _NAMES.fullmatch(connection.replace(b"\t", b" ")):
         raise RequestError("the Connection field is no list of names")
-    named = {name.strip() for name in connection.decode("ascii").lower().split(",")} - _NEVER_NAMED
+    named = {name.strip() for name in connection.lower().split(b",")} - _NEVER_NAMED
     return [field for field in fields if field[0] not in named]
 
 
-def response_fields(raw: RawFields, *, bodiless: bool) -> list[tuple[bytes, bytes]] | None:
+class ResponseNames(dict[bytes, bytes]):
+    """Names of the fields of responses in lower case; empty for those that end here.
+
+    Remembers a thousand, of which none is long.
+    """
+
+    def __missing__(self, name: bytes) -> bytes:
+        if not _TOKEN.fullmatch(name):
+            raise ValueError("a field name is no token")
+        passed = b"" if (lowered := name.lower()) in HOP_BY_HOP else lowered
+        if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
+            self[name] = passed
+        return passed
+
+
+def response_fields(raw: RawFields, names: ResponseNames, *, bodiless: bool) -> Fields | None:
     """The fields of a response that pass, names in lower case; None where one of them is malformed.
 
     Args:
         raw: as the upstream sent them.
+        names: remembers which pass.
         bodiless: whether the status has no body (204, 304): its length is then dropped, as servers would wait for it.
     """
-    fields = [(name.lower(), value) for name, value in raw]
-    here = {name: value for name, value in fields if name in HOP_BY_HOP}
-    dropped = HOP_BY_HOP
-    if b"connection" in here:
-        lines = b",".join(value for name, value in fields if name == b"connection")
-        dropped = dropped | ({token.strip().lower() for token in lines.split(b",")} - {b"content-length"})
-    if bodiless or b"transfer-encoding" in here:
-        dropped = dropped | {b"content-length"}
-    kept = [field for field in fields if field[0] not in dropped] if here or bodiless else fields
-    return None if _is_malformed(kept) else kept
+    fields: Fields = []
+    here: Fields = []
+    try:
+        for name, value in raw:
+            if passed := names[name]:
+                fields.append((passed, value))
+            else:
+                here.append((name.lower(), value))
+    except ValueError:
+        return None
+    # Clients' parsers of responses are lenient.
+    if has_controls(fields):
+        return None
+    if here or bodiless:
+        dropped = _named_by(here)
+        if bodiless or any(name == b"transfer-encoding" for name, _ in here):
+            dropped.add(b"content-length")
+        return [field for field in fields if field[0] not in dropped]
+    return fields
 
 
-def _is_malformed(fields: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a field could end a line of its own accord: clients' parsers of responses are lenient."""
-    names, values = zip(*fields, strict=True) if fields else ((), ())
-    return _CONTROL.search(b"".join(values)) is not None or not _TOKEN.fullmatch(b"".join(names) or b"-")
+def _named_by(here: Fields) -> set[bytes]:
+    """The fields that those of the connection name, but for the length, which frames the body."""
+    lines = b",".join([value for name, value in here if name == b"connection"])
+    return {token.strip().lower() for token in lines.split(b",")} - {b"content-length"}

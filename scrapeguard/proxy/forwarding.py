@@ -17,12 +17,12 @@ from scrapeguard.errors import RequestError
 from scrapeguard.proxy.fields import RequestHead
 from scrapeguard.proxy.types import Fields, Scope
 
-PSEUDONYM = "scrapeguard"
+PSEUDONYM = b"scrapeguard"
 MOST_ROUNDS = 8
 """A request that came through so many of us runs in a circle."""
 
 _MOST_PEERS = 1024
-_WRITTEN = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via"})
+_WRITTEN = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"via"})
 
 
 class LoopError(RequestError):
@@ -36,7 +36,7 @@ class Hop(NamedTuple):
 
     peer: str | None
     trusted: bool
-    scheme: str
+    scheme: bytes
     version: str
 
 
@@ -63,7 +63,7 @@ def this_hop(scope: Scope, trust: Trust) -> Hop:
     peer = client[0] if client else None
     # A server that resolves addresses itself leaves port 0 behind: that is no socket, and nobody's word is taken.
     trusted = trust[client[0]] if client and client[1] else False
-    scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
+    scheme = b"https" if scope.get("scheme") in ("https", "wss") else b"http"
     return Hop(peer, trusted, scheme, scope.get("http_version", "1.1"))
 
 
@@ -80,29 +80,30 @@ def forwarding_fields(head: RequestHead, hop: Hop, field: ForwardedField) -> Fie
     """
     told = head.told if hop.trusted else {}
     fields = [(name, value) for name, value in told.items() if name not in _WRITTEN]
-    if chain := _chain(told.get("x-forwarded-for"), hop.peer):
-        fields.append(("x-forwarded-for", chain))
-    fields.append(("x-forwarded-proto", told.get("x-forwarded-proto") or hop.scheme))
-    if host := told.get("x-forwarded-host") or head.host:
-        fields.append(("x-forwarded-host", host))
-    if field is ForwardedField.FORWARDED or "forwarded" in told:
-        fields.append(("forwarded", _chain(told.get("forwarded"), _element(hop, head.host))))
-    fields.append(("via", _via(head.told.get("via"), hop)))
+    if chain := _chain(told.get(b"x-forwarded-for"), b"" if hop.peer is None else hop.peer.encode()):
+        fields.append((b"x-forwarded-for", chain))
+    fields.append((b"x-forwarded-proto", told.get(b"x-forwarded-proto") or hop.scheme))
+    if host := told.get(b"x-forwarded-host") or head.host:
+        fields.append((b"x-forwarded-host", host))
+    if field is ForwardedField.FORWARDED or b"forwarded" in told:
+        fields.append((b"forwarded", _chain(told.get(b"forwarded"), _element(hop, head.host))))
+    fields.append((b"via", _via(head.told.get(b"via"), hop)))
     return fields
 
 
-def _chain(before: str | None, last: str | None) -> str:
-    return ", ".join(filter(None, (before, last)))
+def _chain(before: bytes | None, last: bytes) -> bytes:
+    return b"%b, %b" % (before, last) if before and last else before or last
 
 
-def _element(hop: Hop, host: str | None) -> str:
+def _element(hop: Hop, host: bytes | None) -> bytes:
     """This hop as an element of Forwarded (RFC 7239 §4)."""
     address = parse_address(hop.peer)
     node = "unknown" if address is None else f'"[{address}]"' if address.version == 6 else str(address)
-    return f"for={node};proto={hop.scheme}" + (f';host="{host}"' if host else "")
+    element = b"for=%b;proto=%b" % (node.encode(), hop.scheme)
+    return b'%b;host="%b"' % (element, host) if host else element
 
 
-def _via(before: str | None, hop: Hop) -> str:
+def _via(before: bytes | None, hop: Hop) -> bytes:
     if before is not None and before.count(PSEUDONYM) >= MOST_ROUNDS:
         raise LoopError("the upstream leads back to this proxy")
-    return _chain(before, f"{hop.version} {PSEUDONYM}")
+    return _chain(before, b"%b %b" % (hop.version.encode(), PSEUDONYM))

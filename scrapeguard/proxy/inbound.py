@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.errors import RequestError
-from scrapeguard.proxy.fields import Names, RequestHead, as_text, read_head
+from scrapeguard.proxy.fields import Names, RequestHead, read_head
 from scrapeguard.proxy.forwarding import Trust, forwarding_fields, this_hop
 from scrapeguard.proxy.types import Fields, Scope
 from scrapeguard.proxy.upstream import Upstream, Upstreams
@@ -17,6 +17,7 @@ from scrapeguard.proxy.upstream import Upstream, Upstreams
 _TARGET = re.compile(rb"/[!\"$-~\x80-\xff]*")
 _VERSIONS = frozenset({"1.0", "1.1", "2", "3"})
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class MisdirectedError(RequestError):
@@ -30,8 +31,8 @@ class Inbound(NamedTuple):
 
     upstream: Upstream
     method: str
-    target: str
-    host: str
+    target: bytes
+    host: bytes
     head: RequestHead
     fields: Fields
 
@@ -39,6 +40,22 @@ class Inbound(NamedTuple):
     def has_body(self) -> bool:
         """Whether the client sends a body."""
         return self.head.chunked or bool(self.head.length)
+
+    def octets(self) -> bytes:
+        """The head of the request to the upstream as it goes over the wire (RFC 9112 §3, §5)."""
+        head = self.head
+        lines = [self.method.encode(), b" ", self.target, b" HTTP/1.1\r\nhost: ", self.host, b"\r\n"]
+        for name, value in self.fields:
+            lines += (name, b": ", value, b"\r\n")
+        if head.chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        elif head.length is not None:
+            lines.append(b"content-length: %d\r\n" % head.length)
+        elif self.method not in _WITHOUT_BODY:
+            # A server need not wait for what does not come (RFC 9110 §8.6).
+            lines.append(b"content-length: 0\r\n")
+        lines.append(b"\r\n")
+        return b"".join(lines)
 
 
 class Reader:
@@ -69,15 +86,15 @@ class Reader:
         if hop.version not in _VERSIONS:
             raise RequestError("a version of HTTP that nobody speaks")
         head = read_head(scope["headers"], self._names, hop.version)
-        upstream = self._upstreams.of(head.host or "")
+        upstream = self._upstreams.of("" if head.host is None else head.host.decode("ascii"))
         if upstream is None:
             raise MisdirectedError("there is no such site here")
         fields = head.fields
         fields += forwarding_fields(head, hop, self._field)
-        return Inbound(upstream, method, target, head.host or upstream.authority, head, fields)
+        return Inbound(upstream, method, target, head.host or upstream.authority.encode(), head, fields)
 
 
-def _target(scope: Scope, method: str) -> str:
+def _target(scope: Scope, method: str) -> bytes:
     """The request target as it came: path, and query after a question mark.
 
     ASGI does not tell `/page?` from `/page`.
@@ -89,4 +106,4 @@ def _target(scope: Scope, method: str) -> str:
     target = b"%b?%b" % (raw, query) if query else raw
     if not _TARGET.fullmatch(target) and not (target == b"*" and method == "OPTIONS"):
         raise RequestError("the request target is not a path")
-    return as_text(target)
+    return target

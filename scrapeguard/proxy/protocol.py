@@ -1,7 +1,7 @@
 """uvicorn's fast HTTP protocol with bounds that it lacks: of the size of a head, and of the time that one may take.
 
 It also keeps trailers apart, which uvicorn adds to the header fields: a client could write there what a proxy before us
-had taken out.
+had taken out. And it sends the head of an answer with its body, where both are there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from scrapeguard.proxy.joining import JoiningTransport
 
 MOST_HEAD = 1 << 16
 """Octets of a request line and its fields, as much as uvicorn allows under h11."""
@@ -30,6 +32,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
         super().connection_made(transport)
+        self.transport = self._joining = JoiningTransport(transport, self.loop)
         self._awaited_since = self.loop.time()
         self._head_timer = self.loop.call_later(HEAD_WITHIN, self._look)
 
@@ -41,6 +44,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Stop waiting: the connection is another protocol's now."""
         self._stop_waiting()
+        self.transport = self._joining.transport
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
@@ -69,6 +73,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             # Trailers come the same way as the fields of the head: into a list that nobody reads (RFC 9110 §6.5.1).
             self.headers = []
+            self._joining.await_head()
 
     def _await_head(self) -> None:
         if self._awaited_since is None:

@@ -6,19 +6,19 @@ import asyncio
 from ssl import SSLContext, create_default_context
 from typing import NamedTuple, NoReturn
 
-import aiohttp
-
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.errors import RequestError
 from scrapeguard.proxy.answers import Answer, answer_of, deny_websocket, send_answer
-from scrapeguard.proxy.body import AnswerBody, BrokenAnswerError
-from scrapeguard.proxy.client import Client, Slots, UpstreamError, UpstreamTimeoutError
-from scrapeguard.proxy.exchange import Ended, Exchange, Limits, Phase
-from scrapeguard.proxy.fields import response_fields
+from scrapeguard.proxy.client import Client, Question
+from scrapeguard.proxy.errors import UpstreamError, UpstreamTimeoutError
+from scrapeguard.proxy.exchange import Ended, Exchange, Limits, Phase, Watch
+from scrapeguard.proxy.fields import ResponseNames, response_fields
 from scrapeguard.proxy.inbound import Inbound, Reader
+from scrapeguard.proxy.slots import Slots
 from scrapeguard.proxy.trouble import Troubles
-from scrapeguard.proxy.types import Fields, Receive, Scope, Send
+from scrapeguard.proxy.types import Receive, Scope, Send
 from scrapeguard.proxy.upstream import Upstream, Upstreams
+from scrapeguard.proxy.upstreamanswer import BrokenAnswerError, UpstreamAnswer
 from scrapeguard.proxy.websocket import relay_websocket
 
 _BODILESS = frozenset({204, 304})
@@ -69,6 +69,8 @@ class Relay:
         self._slots = Slots(self._ceilings.exchanges, self._ceilings.patience)
         self._websockets = Slots(self._ceilings.websockets, self._ceilings.patience)
         self._troubles = Troubles()
+        self._watch = Watch(self._limits)
+        self._names = ResponseNames()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection as ASGI asks.
@@ -92,7 +94,8 @@ class Relay:
             await send_answer(answer_of(error.status, close=True), scope, send)
             return
         try:
-            await self._slots.take()
+            if not self._slots.take_at_once():
+                await self._slots.take()
         except UpstreamError as error:
             await send_answer(self._failed(inbound, error), scope, send)
             return
@@ -105,17 +108,12 @@ class Relay:
 
     async def _exchange(self, inbound: Inbound, receive: Receive, send: Send) -> Answer | None:
         """Relay one request; what to answer in the upstream's stead, or None where all is said."""
-        exchange = Exchange(receive, self._limits, has_body=inbound.has_body)
-        response: aiohttp.ClientResponse | None = None
-        exchange.begin()
+        has_body = inbound.has_body
+        exchange = self._watch.begin(receive, has_body=has_body)
+        question = Question(inbound.method, inbound.octets(), exchange if has_body else None, inbound.head.chunked)
+        response: UpstreamAnswer | None = None
         try:
-            response = await self._client.ask(
-                inbound.upstream,
-                inbound.method,
-                inbound.target,
-                _framed(inbound),
-                exchange if inbound.has_body else None,
-            )
+            response = await self._client.ask(inbound.upstream, question)
             exchange.answered()
             await self._relay_answer(inbound, response, exchange, send)
         except asyncio.CancelledError:
@@ -125,14 +123,12 @@ class Relay:
         except UpstreamError as error:
             return self._failed(inbound, error)
         finally:
-            exchange.end()
+            self._watch.end(exchange)
             if response is not None:
                 response.close()
         return None
 
-    async def _relay_answer(
-        self, inbound: Inbound, response: aiohttp.ClientResponse, exchange: Exchange, send: Send
-    ) -> None:
+    async def _relay_answer(self, inbound: Inbound, response: UpstreamAnswer, exchange: Exchange, send: Send) -> None:
         """Hand the answer on, part by part, as the client takes it.
 
         Raises:
@@ -140,26 +136,25 @@ class Relay:
             BrokenAnswerError: it ended in the middle.
         """
         status = response.status
-        fields = response_fields(response.raw_headers, bodiless=status in _BODILESS)
+        bodiless = status in _BODILESS
+        fields = response_fields(response.fields, self._names, bodiless=bodiless)
         if fields is None or status < 200:
-            raise UpstreamError(f"status {status}" if fields else "a malformed header field")
+            raise UpstreamError("a malformed header field" if fields is None else f"status {status}")
         exchange.enter(Phase.DOWNLOAD)
         await send({"type": "http.response.start", "status": status, "headers": fields})
-        body = AnswerBody(response)
-        more = inbound.method != "HEAD" and status not in _BODILESS
         try:
-            if not more:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-            while more:
+            rest = b"" if bodiless or inbound.method == "HEAD" else response.whole()
+            while rest is None:
                 exchange.enter(Phase.BODY)
-                part, more = await body.part()
-                if part or not more:
-                    exchange.enter(Phase.DOWNLOAD)
-                    await send({"type": "http.response.body", "body": part, "more_body": more})
+                part, more = await response.part()
+                exchange.enter(Phase.DOWNLOAD)
+                if not more:
+                    rest = part
+                elif part:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
         except BrokenAnswerError as error:
             self._break(inbound, str(error))
-        finally:
-            body.close()
+        await send({"type": "http.response.body", "body": rest, "more_body": False})
         self._troubles.none(inbound.upstream)
 
     def _ended(self, inbound: Inbound, exchange: Exchange, *, begun: bool) -> Answer | None:
@@ -220,12 +215,3 @@ class Relay:
         if self._owns_client:
             await self._client.close()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-def _framed(inbound: Inbound) -> Fields:
-    """All fields of the request to the upstream. What is chunked, the client frames anew."""
-    head = inbound.head
-    fields = [("host", inbound.host), *inbound.fields]
-    if head.length is not None:
-        fields.append(("content-length", str(head.length)))
-    return fields

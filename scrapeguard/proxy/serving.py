@@ -27,11 +27,11 @@ from uvicorn.supervisors import Multiprocess
 
 from scrapeguard.core.policy import Policy
 from scrapeguard.errors import PolicyError
-from scrapeguard.proxy.body import BrokenAnswerError
 from scrapeguard.proxy.front import Front
 from scrapeguard.proxy.protocol import BoundedHttpProtocol
 from scrapeguard.proxy.reload import Fingerprint, Reloading
 from scrapeguard.proxy.types import ASGIApp, Receive, Scope, Send
+from scrapeguard.proxy.upstreamanswer import BrokenAnswerError
 
 logger = logging.getLogger("scrapeguard")
 

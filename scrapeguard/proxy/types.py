@@ -13,5 +13,5 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RawFields = Iterable[tuple[bytes, bytes]]
 """Header fields as they stand on the wire: name and value, in their order, duplicates kept."""
-Fields = list[tuple[str, str]]
-"""Header fields on their way upstream, names in lower case."""
+Fields = list[tuple[bytes, bytes]]
+"""Header fields that are passed on, names in lower case."""

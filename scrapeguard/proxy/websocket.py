@@ -12,9 +12,9 @@ from websockets.http11 import Response
 from websockets.uri import WebSocketURI
 
 from scrapeguard.proxy.answers import Answer, deny_websocket
-from scrapeguard.proxy.client import UpstreamError, UpstreamTimeoutError
+from scrapeguard.proxy.errors import UpstreamError, UpstreamTimeoutError
 from scrapeguard.proxy.exchange import Limits
-from scrapeguard.proxy.fields import response_fields
+from scrapeguard.proxy.fields import ResponseNames, response_fields
 from scrapeguard.proxy.inbound import Inbound
 from scrapeguard.proxy.types import Receive, Scope, Send
 
@@ -22,6 +22,10 @@ _PING_EVERY = 30.0
 _PONG_WITHIN = 60.0
 _CLOSE_WITHIN = 10.0
 _MOST_REASON = 123  # octets of a reason in a close frame (RFC 6455 §5.5)
+_HANDSHAKE = frozenset(
+    b"sec-websocket-key sec-websocket-version sec-websocket-extensions sec-websocket-protocol".split()
+)
+"""The fields of a handshake that each side of it has of its own."""
 
 NORMAL, GOING_AWAY, NO_STATUS, ABNORMAL, BAD_GATEWAY = 1000, 1001, 1005, 1006, 1014
 """Close codes (RFC 6455 §7.4.1 and its registry); 1005 and 1006 are never sent."""
@@ -33,9 +37,9 @@ class _Connect(connect):
     def __init__(self, inbound: Inbound, **options: Any) -> None:
         secure = inbound.upstream.scheme == "https"
         super().__init__("wss://localhost/" if secure else "ws://localhost/", **options)
-        host, port = _host_and_port(inbound.host, 443 if secure else 80)
+        host, port = _host_and_port(inbound.host.decode("ascii"), 443 if secure else 80)
         # Not by its URI, of which urllib takes a part for parameters.
-        self.ws_uri = WebSocketURI(secure, host, port, inbound.target, "")
+        self.ws_uri = WebSocketURI(secure, host, port, as_text(inbound.target), "")
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -94,9 +98,10 @@ async def relay_websocket(
 
 def _options(inbound: Inbound, scope: Scope, most: int, tls: ssl.SSLContext | None) -> dict[str, Any]:
     upstream = inbound.upstream
-    handshake = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol")
     options: dict[str, Any] = {
-        "additional_headers": [(name, value) for name, value in inbound.fields if name not in handshake],
+        "additional_headers": [
+            (name.decode("ascii"), as_text(value)) for name, value in inbound.fields if name not in _HANDSHAKE
+        ],
         "subprotocols": scope.get("subprotocols") or None,
         "user_agent_header": None,
         "compression": None,
@@ -114,17 +119,27 @@ def _options(inbound: Inbound, scope: Scope, most: int, tls: ssl.SSLContext | No
     return options
 
 
+def as_text(value: bytes) -> str:
+    """A value as text that becomes the same octets again as UTF-8; what is no UTF-8 is read as Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 async def _accept(connection: ClientConnection, send: Send) -> None:
     response = connection.response
     raw = [] if response is None else _raw(response)
     headers = [
-        field for field in response_fields(raw, bodiless=False) or [] if not field[0].startswith(b"sec-websocket-")
+        field
+        for field in response_fields(raw, ResponseNames(), bodiless=False) or []
+        if not field[0].startswith(b"sec-websocket-")
     ]
     await send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": headers})
 
 
 async def _relay_refusal(response: Response, scope: Scope, send: Send) -> None:
-    fields = response_fields(_raw(response), bodiless=False)
+    fields = response_fields(_raw(response), ResponseNames(), bodiless=False)
     if fields is None or response.status_code < 200:
         raise UpstreamError("a malformed answer to the handshake")
     body = bytes(response.body or b"")

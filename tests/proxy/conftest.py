@@ -198,6 +198,67 @@ def statuses(answer):
     return [int(code) for code in re.findall(rb"^HTTP/1\.1 (\d{3})", answer, re.MULTILINE)]
 
 
+def request(target, *lines, method="GET", body=b""):
+    """A request as it goes over the wire."""
+    return b"\r\n".join([f"{method} {target} HTTP/1.1".encode(), b"Host: site.example", *lines, b"", body])
+
+
+def last_request(target, *lines, **options):
+    """The last request on its connection, which the server then ends."""
+    return request(target, b"Connection: close", *lines, **options)
+
+
+def parsed(answer):
+    """The status, the fields and the body of an answer."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *fields = head.split(b"\r\n")
+    return int(status.split()[1]), [tuple(field.split(b": ", 1)) for field in fields], body
+
+
+def read_chunks(conversation):
+    """A chunked body, whose framing is right and which has no trailers."""
+    body = b""
+    while True:
+        line = b""
+        while not line.endswith(b"\r\n"):
+            line += conversation.read(1)
+        size = int(line, 16)
+        body += conversation.read(size)
+        assert conversation.read(2) == b"\r\n"
+        if not size:
+            return body
+
+
+def echo(conversation):
+    """What a raw upstream does that answers with the body of the request."""
+    head = conversation.head()
+    if head is None:
+        return
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    body = conversation.read(int(length[1])) if length else read_chunks(conversation)
+    conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+async def hello(scope, receive, send):
+    """An ASGI app that greets."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def quiet_lifespan(app):
+    """An app that is told nothing of its lifespan."""
+
+    async def wrapped(scope, receive, send):
+        if scope["type"] == "lifespan":
+            for phase in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{phase}.complete"})
+        else:
+            await app(scope, receive, send)
+
+    return wrapped
+
+
 class Stage:
     """Starts servers and ends them with the test."""
 
@@ -257,6 +318,36 @@ def raw_request():
 @pytest.fixture
 def statuses_of():
     return statuses
+
+
+@pytest.fixture(name="get")
+def _get():
+    return request
+
+
+@pytest.fixture(name="one")
+def _one():
+    return last_request
+
+
+@pytest.fixture(name="split")
+def _split():
+    return parsed
+
+
+@pytest.fixture(name="echo")
+def _echo():
+    return echo
+
+
+@pytest.fixture(name="hello")
+def _hello():
+    return hello
+
+
+@pytest.fixture(name="quiet_lifespan")
+def _quiet_lifespan():
+    return quiet_lifespan
 
 
 @pytest.fixture

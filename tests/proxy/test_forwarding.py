@@ -19,7 +19,7 @@ def told(headers=(), *, client=STRANGER, proxies=TRUSTED, scheme="http", version
     head = read_head(headers, Names())
     fields = forwarding_fields(head, this_hop(scope, Trust(proxies)), proxies.field)
     assert len(fields) == len(dict(fields))
-    return dict(fields)
+    return {name.decode(): value.decode() for name, value in fields}
 
 
 def test_a_stranger_is_named_and_not_believed():
@@ -103,7 +103,7 @@ def test_via_tells_the_version_that_came():
 
 
 def test_a_request_that_runs_in_a_circle_is_stopped():
-    via = ", ".join(["1.1 scrapeguard"] * MOST_ROUNDS).encode()
+    via = b", ".join([b"1.1 scrapeguard"] * MOST_ROUNDS)
     with pytest.raises(LoopError) as stop:
         told([(b"via", via)])
     assert stop.value.status == 508
