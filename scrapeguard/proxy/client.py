@@ -103,7 +103,7 @@ class Client:
     async def _exchange(self, connection: Connection, question: Question) -> UpstreamAnswer:
         protocol, upload = connection.protocol, None
         try:
-            if protocol is None or protocol.transport is None:
+            if protocol is None:
                 raise aiohttp.ServerDisconnectedError
             protocol.set_response_params(
                 skip_payload=question.method == "HEAD",
@@ -114,7 +114,7 @@ class Client:
                 max_field_size=MOST_RESPONSE_LINE,
             )
             if question.body is None:
-                protocol.transport.write(question.head)
+                _send_head(protocol, question.head)
             else:
                 loop = asyncio.get_running_loop()
                 upload = loop.create_task(_send(protocol, loop, question, question.body))
@@ -180,7 +180,8 @@ async def _send(
 def _send_head(protocol: ResponseHandler, head: bytes) -> bytes:
     """Send it, if it was not; what is left of it."""
     if head:
-        if protocol.transport is None:
+        transport = protocol.transport
+        if transport is None or transport.is_closing():
             raise aiohttp.ServerDisconnectedError
-        protocol.transport.write(head)
+        transport.write(head)
     return b""

@@ -17,6 +17,8 @@ from scrapeguard.proxy.upstream import Upstream, Upstreams
 _TARGET = re.compile(rb"/[!\"$-~\x80-\xff]*")
 _VERSIONS = frozenset({"1.0", "1.1", "2", "3"})
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
+_NEVER_RELAYED = frozenset({"CONNECT", "PRI"})
+"""What opens a tunnel, and what begins HTTP/2, and is no request (RFC 9113 §3.4)."""
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -79,7 +81,7 @@ class Reader:
             RequestError: it could be read in two ways, is for no site of ours, or runs in a circle.
         """
         method = scope.get("method", "GET")
-        if not _METHOD.fullmatch(method) or method == "CONNECT":
+        if not _METHOD.fullmatch(method) or method in _NEVER_RELAYED:
             raise RequestError("the method is none that is relayed")
         target = _target(scope, method)
         hop = this_hop(scope, self._trust)

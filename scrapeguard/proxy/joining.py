@@ -34,23 +34,27 @@ class JoiningTransport(asyncio.Transport):
         self._awaits_head = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write, or keep for a moment."""
-        if self._held:
+        """Write, or keep for a moment; nothing where the connection has ended, of which the server may not know yet."""
+        if self.transport.is_closing():
+            self._held = b""
+        elif self._held:
             held, self._held = self._held, b""
             if len(data) <= _MOST_COPIED:
                 self.transport.write(b"".join((held, data)))
-                return
-            self.transport.write(held)
+            else:
+                self.transport.write(held)
+                self.transport.write(data)
         elif self._awaits_head:
             self._awaits_head = False
             self._held = data
             self._loop.call_soon(self._flush)
-            return
-        self.transport.write(data)
+        else:
+            self.transport.write(data)
 
     def _flush(self) -> None:
-        if self._held:
-            held, self._held = self._held, b""
+        held, self._held = self._held, b""
+        # uvloop raises where one writes on a connection that has ended.
+        if held and not self.transport.is_closing():
             self.transport.write(held)
 
     def close(self) -> None:

@@ -90,6 +90,15 @@ def test_who_closes_loses_nothing_that_was_written():
     assert run(act).writes == [HEAD]
 
 
+def test_nothing_is_written_on_a_connection_that_ended_meanwhile():
+    async def act(transport, wire):
+        transport.await_head()
+        transport.write(HEAD)
+        wire.closed = True
+
+    assert run(act).writes == []
+
+
 def test_who_aborts_writes_nothing_more():
     async def act(transport, wire):
         transport.await_head()
@@ -120,6 +129,17 @@ def test_all_comes_once_and_in_its_order(steps):
                 transport.write(step)
 
     assert b"".join(run(act).writes) == b"".join(step for step in steps if isinstance(step, bytes))
+
+
+def test_what_is_written_on_a_connection_that_has_ended_is_dropped():
+    async def act(transport, wire):
+        transport.await_head()
+        transport.write(HEAD)
+        wire.closed = True
+        transport.write(b"page")
+        transport.write(b"more")
+
+    assert run(act).writes == []
 
 
 @pytest.mark.parametrize("moment", ["head", "page"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import re
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,52 +99,3 @@ def test_who_sends_it_octet_by_octet_gets_no_further(relay, case, statuses_of):
         client.recv(65536)
     lines = {head.split(b"\r\n")[0] for head in heard}
     assert lines <= set(map(octets, case.get("reach", [])))
-
-
-MUTATIONS = 2000
-
-
-def test_mutations_end_no_worse(relay, statuses_of):
-    """Requests of the corpus with octets changed, doubled, dropped or swapped: no 5xx of ours, nothing smuggled."""
-    port, heard = relay
-    heard.clear()
-    dice = random.Random(9112)
-    requests = [octets(case.values[0]["request"]) for case in CASES]
-    sent = [mutated(dice.choice(requests), dice) for _ in range(MUTATIONS)]
-    with ThreadPoolExecutor(64) as pool:
-        for request, (answer, _) in zip(sent, pool.map(lambda request: converse(port, request), sent), strict=True):
-            assert not [status for status in statuses_of(answer) if status >= 500], (request, answer)
-    assert len(heard) > MUTATIONS // 20
-    for head in heard:
-        assert well_formed(head), head
-
-
-def mutated(request, dice):
-    data = bytearray(request)
-    for _ in range(dice.randint(1, 4)):
-        at = dice.randrange(len(data))
-        kind = dice.randrange(4)
-        if kind == 0:
-            data[at] = dice.choice(b'\0\t\n\r ",:;/?#%0123456789aZ\x80\xff')
-        elif kind == 1:
-            data[at:at] = data[at : at + dice.randint(1, 8)]
-        elif kind == 2:
-            del data[at : at + dice.randint(1, 4)]
-            data = data or bytearray(b"x")
-        else:
-            other = dice.randrange(len(data))
-            data[at], data[other] = data[other], data[at]
-    return bytes(data)
-
-
-def well_formed(head):
-    """Whether a head can be read in one way only, by the grammar of RFC 9112."""
-    line, *fields = head.split(b"\r\n")
-    names = [field.partition(b":")[0].lower() for field in fields]
-    return (
-        re.fullmatch(rb"[A-Z][A-Z0-9_-]* (?:/[!-\"$-~\x80-\xff]*|\*) HTTP/1\.1", line) is not None
-        and all(re.fullmatch(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+: ?[^\0\r\n]*", field) for field in fields)
-        and names.count(b"host") == 1
-        and names.count(b"content-length") + names.count(b"transfer-encoding") <= 1
-        and not set(names) & {b"connection", b"upgrade", b"te", b"trailer", b"keep-alive"}
-    )
