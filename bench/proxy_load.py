@@ -44,6 +44,10 @@ class Server(NamedTuple):
         tasks = Path(f"/proc/{self.pid}/task").iterdir()
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
+    def tell(self, signal: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, signal)
+
     def resident(self) -> int:
         """Octets of its resident set."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -149,7 +149,16 @@ def serve_asgi(part: str, upstreams: list[str]) -> None:
     config = config_of(serving)
     if part == "bare":
         plain = bare(upstreams[0])
-        config = uvicorn.Config(plain, log_level="error", access_log=False, date_header=False, server_header=False)
+        config = uvicorn.Config(
+            plain,
+            loop="uvloop",
+            http="httptools",
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            date_header=False,
+            server_header=False,
+        )
     uvicorn.Server(config).run(sockets=[listener])
 
 
