@@ -152,7 +152,8 @@ class Watch:
 
     def begin(self, receive: Receive, *, has_body: bool) -> Exchange:
         """Begin to watch an exchange in the task that is running."""
-        task = asyncio.current_task()
+        # To be told which loop runs takes a system call, and it hardly ever is another one.
+        task = (self._loop and asyncio.current_task(self._loop)) or asyncio.current_task()
         if task is None:
             raise RuntimeError("a request is served in a task")
         exchange = Exchange(receive, task, has_body=has_body)

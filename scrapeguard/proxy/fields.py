@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import NamedTuple
 
 from scrapeguard.errors import RequestError
@@ -46,6 +47,7 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NAMES = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z, -]*")
 _CONTROLS = bytes(code for code in (*range(32), 127) if code != ord("\t"))
 """What no value may hold (RFC 9110 §5.5)."""
+_VALUE = itemgetter(1)
 
 
 class RequestHead(NamedTuple):
@@ -93,6 +95,10 @@ def read_head(headers: RawFields, names: Names, version: str = "1.1") -> Request
     Raises:
         RequestError: the length of the body or the host could be read in two ways, or a value could end its line.
     """
+    # ASGI lets them be read once.
+    headers = list(headers)
+    if has_controls(headers):
+        raise RequestError("a control character in a field")
     fields: Fields = []
     here: dict[bytes, bytes] = {}
     for name, value in headers:
@@ -102,8 +108,6 @@ def read_head(headers: RawFields, names: Names, version: str = "1.1") -> Request
             here[name] = _joined(name, here[name], value)
         else:
             here[name] = value
-    if has_controls((*fields, *here.items())):
-        raise RequestError("a control character in a field")
     if here.get(b"connection", b"close") not in _NAMING_NOTHING:
         fields = _unnamed(fields, here[b"connection"])
     length, chunked = _framing(here, version) if here.keys() & _FRAMING else (None, False)
@@ -116,7 +120,7 @@ def read_head(headers: RawFields, names: Names, version: str = "1.1") -> Request
 
 def has_controls(fields: RawFields) -> bool:
     """Whether a value holds what could end its line, or what no value may hold (RFC 9110 §5.5)."""
-    values = b"".join([value for _, value in fields])
+    values = b"".join(map(_VALUE, fields))
     return len(values.translate(None, _CONTROLS)) != len(values)
 
 
