@@ -87,18 +87,30 @@ class Client:
         """
         try:
             route = self._routes.get(upstream) or self._open(upstream)
-            connection = await route.connector.connect(route.towards, [], self._timeout)
+            connection = await self._connect(route)
             try:
                 return await self._exchange(connection, question)
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
                 # A connection that was kept may end just as it is used again.
                 if question.body is not None or question.method not in _SAFE_TO_REPEAT:
                     raise
-            return await self._exchange(await route.connector.connect(route.towards, [], self._timeout), question)
+            return await self._exchange(await self._connect(route), question)
         except TimeoutError as error:
             raise UpstreamTimeoutError("no connection in time") from error
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise UpstreamError(_CRLF.sub(" ", f"{type(error).__name__}: {error}")[:300]) from error
+
+    async def _connect(self, route: _Route) -> Connection:
+        """A connection on which nothing is left of what was said before.
+
+        What an upstream sends unasked, such as a body after its answer to HEAD, would be read as the next answer.
+        """
+        while True:
+            connection = await route.connector.connect(route.towards, [], self._timeout)
+            protocol = connection.protocol
+            if protocol is None or not protocol.should_close:
+                return connection
+            connection.close()
 
     async def _exchange(self, connection: Connection, question: Question) -> UpstreamAnswer:
         protocol, upload = connection.protocol, None

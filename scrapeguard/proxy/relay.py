@@ -154,6 +154,8 @@ class Relay:
                     await send({"type": "http.response.body", "body": part, "more_body": True})
         except BrokenAnswerError as error:
             self._break(inbound, str(error))
+        # The upstream is done, however long the client takes for what is left.
+        response.close()
         await send({"type": "http.response.body", "body": rest, "more_body": False})
         self._troubles.none(inbound.upstream)
 

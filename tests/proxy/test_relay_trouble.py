@@ -103,6 +103,29 @@ def test_a_body_is_never_sent_twice(stage, raw_request, statuses_of, one):
     assert statuses_of(answer) == [502]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_an_upstream_says_unasked_answers_nobody(stage, raw_request, split, one, eventually, method):
+    """Such as the body of an answer to HEAD, in which stands what looks like an answer to whoever asks next."""
+    said = threading.Event()
+
+    def say_more(conversation):
+        if conversation.head() is not None:
+            conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + (b"ok" if method == "GET" else b""))
+            time.sleep(0.2)
+            conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            said.set()
+            conversation.head()
+
+    upstream = stage.raw(say_more)
+    port = stage.relay(upstream.port)
+    for _ in range(2):
+        said.clear()
+        assert split(raw_request(port, one("/", method=method)))[2] == (b"ok" if method == "GET" else b"")
+        assert said.wait(5)
+        time.sleep(0.1)
+    assert upstream.connections == 2
+
+
 def test_an_upstream_that_is_silent_is_late(stage, raw_request, statuses_of, eventually, one):
     ended = []
 
