@@ -5,9 +5,8 @@ demo site, the same page as a file (Starlette's StaticFiles), and the decision s
 one core: the CPU time of that process for a request on a connection that is kept, contestants taking turns every few
 requests, the least of all rounds. Each question is about another client, and nobody reads the event log.
 
-The target is against the page as a file, which is what serving a static page is; the page from memory is the harder
-measure, and more than a question can meet, which has more headers and has to be thought about: an app that says yes to
-each question without reading it stands beside, for what the server itself takes of the time.
+The target is against the page as a file, which is what serving a static page is. The page from memory is the harder
+measure; an app that says yes to each question without reading it stands beside, for how much time that leaves to think.
 
 nginx stands once as in deploy/nginx, and once alone, before the same app, which takes 5 ms for a page; eight
 connections at once, the two taking turns, the median of the rounds.
