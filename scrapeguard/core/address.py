@@ -67,11 +67,12 @@ class NetworkMap(Generic[V]):
 
     def lookup(self, address: Address | None) -> tuple[V, ...]:
         """The values of all networks that hold the address, the widest first."""
-        if address is None:
-            return ()
-        number = int(address)
-        starts, values = self._tables[address.version]
-        if self._sections and address.version == 4:
+        return () if address is None else self.lookup_number(address.version, int(address))
+
+    def lookup_number(self, version: int, number: int) -> tuple[V, ...]:
+        """The same for an address of IP version 4 or 6 as a number."""
+        starts, values = self._tables[version]
+        if self._sections and version == 4:
             section = number >> _SECTION_BITS
             position = bisect_right(starts, number, self._sections[section], self._sections[section + 1]) - 1
         else:

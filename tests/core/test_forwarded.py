@@ -19,7 +19,7 @@ TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48")]
 
 def request(peer, *lines, field="x-forwarded-for", **more):
     headers = tuple((field.encode(), line.encode("latin-1", "replace")) for line in lines)
-    return Request(peer=peer, headers=headers, **more)
+    return Request(peer=peer, headers=headers, sent=dict(headers), **more)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_the_client_is_the_first_that_is_not_trusted(field, case):
 
 
 def test_the_field_that_the_owner_did_not_name_is_not_read():
-    asked = Request(peer="10.0.0.1", headers=((b"forwarded", b"for=1.2.3.4"), (b"x-forwarded-for", b"192.0.2.1")))
+    asked = Request.of(peer="10.0.0.1", headers={"forwarded": "for=1.2.3.4", "x-forwarded-for": "192.0.2.1"})
     assert Proxies(TRUSTED).client(asked) == "192.0.2.1"
     assert Proxies(TRUSTED, ForwardedField.FORWARDED).client(asked) == "1.2.3.4"
 
@@ -51,6 +51,22 @@ def test_the_walk_can_be_explained():
         ("198.51.100.7", Role.CLIENT),
     ]
     assert Proxies(TRUSTED).walk(request("10.0.0.1", "junk")).hops[-1].role is Role.UNREADABLE
+
+
+ELEMENTS = st.one_of(
+    st.ip_addresses().map(str),
+    st.sampled_from(
+        ["10.1.1.1", "10.255.255.255", "11.0.0.0", "1.2.3.256", "01.2.3.4", "1.2.3", "1.2.3.4:80", "", "x"]
+    ),
+    st.ip_addresses(v=4).map(lambda address: f" {address}  "),
+)
+
+
+@given(st.lists(st.lists(ELEMENTS, max_size=4).map(",".join), max_size=3), st.booleans())
+def test_the_client_is_where_the_walk_ends(lines, resolved):
+    proxies = Proxies(TRUSTED)
+    asked = request("10.0.0.1", *lines, resolved=resolved)
+    assert proxies.client(asked) == proxies.walk(asked).client
 
 
 FIELDS = st.sampled_from(ForwardedField)
