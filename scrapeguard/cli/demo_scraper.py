@@ -18,7 +18,7 @@ from scrapeguard.core.decision import Action, Decision
 from scrapeguard.core.engine import TRAPS
 from scrapeguard.core.policy import Policy, TrapPolicy
 
-NAME = "scraper that follows links"
+NAME = "greedy scraper"
 REQUESTS = 40
 HEADERS = {"User-Agent": "Harvester/2.1 (+https://harvester.example)", "Accept": "text/html"}
 _TITLES = 5
@@ -141,7 +141,7 @@ def print_haul(policy: Policy, haul: Haul) -> None:
     decoys = haul.decoys
     octets = sum(len(catch.body.encode()) for catch in decoys)
     took = f"{_pages(haul.true)} of the site and {_pages(len(decoys), 'false ')} ({octets / 1000:,.0f} kB)"
-    print(f"\nThe last one took {paint(took, 'bold')}, and has {haul.left:,} links more to follow. It read, say:\n")
+    print(f"\nThe greedy scraper took {paint(took, 'bold')}; {haul.left:,} links are left. Some of it:\n")
     for catch in decoys[1 :: max(len(decoys) // _TITLES, 1)][:_TITLES]:
         print(f"  {printable(catch.title)}")
     if not (policy.decoys.serve and policy.traps.inject):

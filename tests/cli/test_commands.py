@@ -504,7 +504,7 @@ def test_the_demo_shows_who_got_what(run):
     assert "403" in got["GPTBot"]
     assert "403" in got["ClaudeBot"]
     assert "everybody may read it" in out
-    rows = [line.split()[4:] for line in out.splitlines() if line.startswith("scraper that follows links")]
+    rows = [line.split()[2:] for line in out.splitlines() if line.startswith("greedy scraper")]
     assert [row[:4] for row in rows] == [
         ["4", "pages", "200", "allow"],
         ["a", "trap", "200", "decoy"],
