@@ -8,13 +8,26 @@ import time
 from pathlib import Path
 
 from bench import accuracy, canary, classify, forwardauth, growth, memory, middleware, proxy, robots, server, stores
-from bench.decoys import serving
+from bench.decoys import serving, tarpit
 from bench.report import Row, Section, machine, table, write
 
 _RESULTS = Path(__file__).with_name("results.md")
 _QUESTIONS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (classify, growth, middleware, robots, server, memory, stores, canary, forwardauth, proxy, serving)
+    for module in (
+        classify,
+        growth,
+        middleware,
+        robots,
+        server,
+        memory,
+        stores,
+        canary,
+        forwardauth,
+        proxy,
+        serving,
+        tarpit,
+    )
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.decoys import cost, serving
+from bench.decoys import cost, serving, tarpit
 from bench.decoys.pages import Page, decoys, naive, plain_texts, read
 from bench.report import Row, table
 
@@ -36,7 +36,7 @@ class Scores(NamedTuple):
 
 def main() -> None:
     arguments = _arguments()
-    print(table([*cost.run(), *serving.run()]), flush=True)
+    print(table([*cost.run(), *serving.run(), *tarpit.run()]), flush=True)
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         print(f'\nNot measured: filters and variety need {", ".join(missing)}: pip install "scrapeguard[bench-decoys]"')
         return
