@@ -122,10 +122,10 @@ def new_behaviour(policy: Policy, secret: bytes, browsers: BrowserHeaders | None
         secret: makes traps and the tags of clients.
         browsers: judges headers; None for all that is known of browsers.
     """
-    browsers = browsers or BrowserHeaders(load_engines())
+    browsers = browsers or BrowserHeaders(load_engines(), proxied=bool(policy.proxies.networks))
     return Behaviour(
         browsers=browsers,
-        history=History(loads_styles=browsers.loads_styles),
+        history=History(loads_styles=browsers.loads_styles, judge=browsers.as_written),
         ledger=Ledger(),
         traps=Traps(secret) if policy.traps.live else None,
         secret=secret,

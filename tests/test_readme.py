@@ -66,6 +66,12 @@ def test_every_key_condition_action_and_signal_is_in_it(catalogue):
     assert [word for word in words if f"`{word}`" not in table] == []
 
 
+def test_every_signal_is_explained_with_its_weight():
+    text = (ROOT / "docs" / "signals.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", text, re.MULTILINE))
+    assert said == {name: str(signal.weight) for name, signal in SIGNALS.items()}
+
+
 def test_what_it_links_to_is_there():
     links = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
     assert links

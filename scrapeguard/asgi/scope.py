@@ -47,6 +47,7 @@ def read_request(scope: Scope) -> Request:
         address,
         port == 0,
         sent,
+        scope.get("http_version", ""),
     )
     # Once for every request: past the constructor, which is written in Python, at a third of the cost.
     return tuple.__new__(Request, fields)

@@ -19,12 +19,18 @@ class What(StrEnum):
     SURVEY = "v"
     STYLED_SITE = "w"
     LINKED_STYLES = "l"
+    PASSED = "c"
+    AT_ONCE = "b"
+    HURRIED = "h"
 
     __hash__ = str.__hash__
 
 
 class Act(NamedTuple):
-    """Something that a client did. `number` is the mark of a page; `fingerprint` stands for what is sent with it."""
+    """Something that a client did.
+
+    `number` is the mark of a page, `place` stands for its path (0 for the front page), `fingerprint` for what is sent.
+    """
 
     what: What
     key: ClientKey
@@ -32,6 +38,7 @@ class Act(NamedTuple):
     number: int = 0
     typed: bool = False
     fingerprint: int = 0
+    place: int = 0
 
 
 NOBODY = ClientKey("", None, None)

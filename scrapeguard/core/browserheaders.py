@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from scrapeguard.core.headerorder import in_order, is_passed_on
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Request
@@ -19,15 +20,22 @@ _FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 # What a socket begins with, and what a download manager sends for the browser.
 _NO_PAGE = (b"sec-websocket-key", b"range")
 _MAX_REMEMBERED = 4096
+_MAX_WRITINGS = 1024
 _MAX_LENGTH = 1024
 _MAX_HOSTS = 256
+_OLD_HTTP = ("1.0", "0.9")
+_OLD = Evidence("old-http", "a browser over HTTP/1.0, which none speaks")
 # What the User-Agent says where the platform hint says this; Android and others say what they like.
 _PLATFORMS = {b'"Windows"': "windows", b'"macOS"': "mac os", b'"Linux"': "linux", b'"Android"': "android"}
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A browser engine: how it is known, and what it sends. `sends` gives the first version that sends a header."""
+    """A browser engine: how it is known, and what it sends.
+
+    `sends` gives the first version that sends a header. `order` is that of the headers of a page, from the version
+    `ordered` on; `cannot` are names of headers that it has no way to send.
+    """
 
     name: str
     match: str
@@ -35,6 +43,9 @@ class Engine:
     holds: str = ""
     unless: tuple[str, ...] = ()
     never: frozenset[str] = frozenset()
+    order: tuple[bytes, ...] = ()
+    ordered: int = 0
+    cannot: frozenset[bytes] = frozenset()
     _version: re.Pattern[str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -53,10 +64,14 @@ class BrowserHeaders:
 
     Args:
         engines: those that are known; the first counts that a User-Agent names.
+        proxied: whether requests come by a proxy, which may change the order of headers and the version of HTTP.
     """
 
-    def __init__(self, engines: Iterable[Engine]) -> None:
+    def __init__(self, engines: Iterable[Engine], *, proxied: bool = False) -> None:
         self._engines = tuple(engines)
+        self._proxied = proxied
+        self._writings: Recent[tuple[bytes | None, bytes], tuple[Evidence, ...]] = Recent(_MAX_WRITINGS)
+        self._newer: Recent[str, bool] = Recent(_MAX_HOSTS)
         self._local: Recent[str, bool] = Recent(_MAX_HOSTS)
         self._judged: Recent[tuple[object, ...], tuple[Evidence, ...]] = Recent(_MAX_REMEMBERED)
 
@@ -107,10 +122,46 @@ class BrowserHeaders:
                 self._local.put(host, known)
         return known
 
+    def as_written(self, request: Request) -> tuple[Evidence, ...]:
+        """What is odd about the writing of a page's request; nothing is where a proxy may have written it anew.
+
+        Args:
+            request: what was asked for.
+        """
+        sent = request.sent
+        if self._proxied or request.resolved or is_passed_on(sent):
+            return ()
+        key = (request.user_agent, b",".join(sent))
+        known = self._writings[key]
+        if known is None:
+            known = tuple(self._written(request, sent))
+            if len(request.user_agent or b"") + len(key[1]) <= _MAX_LENGTH:
+                self._writings.put(key, known)
+        host = request.host[:MAX_HOST]
+        if request.http_version in _OLD_HTTP:
+            # Unless all come so: by a proxy that says nothing of itself.
+            return known if self._newer[host] is None else (*known, _OLD)
+        if request.http_version:
+            self._newer.put(host, True)
+        return known
+
+    def _written(self, request: Request, sent: Mapping[bytes, bytes]) -> Iterable[Evidence]:
+        engine, version = self._named((request.user_agent or b"").decode("latin-1"))
+        if engine is None or version is None:
+            return
+        what = f"{engine.name} {version}"
+        if version >= engine.ordered and not in_order(sent, engine.order):
+            yield Evidence("foreign-header-order", f"{what} with its headers in another order than it writes them")
+        if not engine.cannot.isdisjoint(sent):
+            yield Evidence("impossible-header", f"{what} with a header that it cannot send")
+
+    def _named(self, text: str) -> tuple[Engine | None, int | None]:
+        """The engine that a User-Agent names first, and its version."""
+        return next(((one, one.version(text)) for one in self._engines if one.match in text), (None, None))
+
     def _judge(self, user_agent: bytes, sent: Mapping[bytes, bytes], *, secure: bool) -> tuple[Evidence, ...]:
         text = user_agent.decode("latin-1")
-        named = ((engine, engine.version(text)) for engine in self._engines if engine.match in text)
-        engine, version = next(named, (None, None))
+        engine, version = self._named(text)
         if engine is None or version is None:
             return ()
         found = [*_missing(engine, version, sent, secure=secure), *_contradictions(engine, version, text, sent)]

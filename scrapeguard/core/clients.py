@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from scrapeguard.core.address import parse_address
+from scrapeguard.core.crowds import Crowd
 from scrapeguard.core.groups import MARKS, Group
 from scrapeguard.core.request import Request
 from scrapeguard.core.signals import Evidence
@@ -91,31 +92,42 @@ class Conduct:
 
     __slots__ = (
         "ahead",
+        "asked",
+        "at_once",
         "begun",
+        "chain",
+        "crowds",
         "fetches",
         "first_style",
         "gaps",
         "gaps_squared",
         "groups",
+        "hurried",
         "key",
         "last",
         "loads",
+        "marked",
         "marks",
         "minute",
         "misses",
         "odd",
+        "page",
         "page_at",
         "pages",
         "pages_this_minute",
         "parts",
         "returning",
+        "run",
         "seen",
+        "shown",
         "styles",
         "surveys",
         "typed",
         "typed_seen",
         "unwritten",
         "unwritten_of",
+        "walks",
+        "written",
     )
 
     def __init__(self, key: ClientKey, now: float, *, loads: bool = True) -> None:
@@ -144,6 +156,20 @@ class Conduct:
         self.misses = 0
         self.gaps = self.gaps_squared = 0.0
         self.groups: tuple[Group, ...] = ()
+        self.written: tuple[Evidence, ...] = ()
+        """What was odd about how its first request was written."""
+        self.marked = False
+        """Whether there is anything to be said of it that one look at what it reads does not show."""
+        self.page = 0
+        """What stands for path and query of its last page."""
+        self.run = self.chain = 0.0
+        """How far it is ahead of those who read; see `haste`."""
+        self.at_once = self.hurried = False
+        """Whether it was too far ahead."""
+        self.crowds: tuple[Crowd, ...] = ()
+        self.walks = self.asked = self.shown = False
+        """Whether a crowd of it walks the site and it opens what hardly anybody reads; whether it was asked for that to
+        show that it is a browser; and whether it has shown that."""
 
     def fetched(self, style: int) -> None:
         """It fetches a style or script, for which that stands."""

@@ -13,15 +13,17 @@ from zlib import crc32
 from scrapeguard.core.acts import Act, What
 from scrapeguard.core.clients import ClientKey, Conduct, Identity, network_key
 from scrapeguard.core.groups import MARKS, Group
+from scrapeguard.core.haste import CLICKS_AT_ONCE, PAGES_AT_ONCE, bursts, hurries, note_page, note_part
 from scrapeguard.core.oddity import is_plain, odd, without_bare
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Request
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.styles import Styles, Tell
+from scrapeguard.core.walks import Walks
 
 MAX_CLIENTS = 20_000
-"""Clients in mind, in each of two generations (see `Recent`); each takes some 1,300 octets, 52 MB in all."""
+"""Clients in mind, in each of two generations (see `Recent`); each takes some 1,550 octets, 62 MB in all."""
 MAX_GROUPS = 4096
 """Groups in mind, in each of two generations; each takes some 300 octets, 3 MB in all."""
 WINDOW = 3600.0
@@ -30,12 +32,24 @@ IDLE = 1800.0
 """Seconds after which a client that did nothing is a new one."""
 
 
+Judge = Callable[[Request], tuple[Evidence, ...]]
+"""Says what is odd about how a request is written."""
 _LEAST_OF_FINGERPRINT = 10
 _LEAST_OF_NETWORK = 8
 _LEAST_OF_ADDRESS = 4
 _LEAST_OF_SITE = 30
 
+_NOTED = {
+    What.PART: "parts",
+    What.RETURN: "returning",
+    What.SURVEY: "surveys",
+    What.HURRIED: "hurried",
+    What.AT_ONCE: "at_once",
+}
+"""What is remembered of a client once it has done that."""
+_HELD_AGAINST = frozenset({What.SURVEY, What.HURRIED, What.AT_ONCE})
 _COMMON_NAME = b"Mozilla/"
+_TELLING = (b"accept", b"accept-encoding", b"sec-ch-ua", b"sec-fetch-site")
 _PREFETCHES = (b"sec-purpose", b"purpose", b"x-moz")
 _MOST_AHEAD = 10
 _AHEAD_OF_A_PAGE = 10
@@ -49,6 +63,7 @@ class History:
     Args:
         size: how many clients are kept in mind, in each of two generations.
         loads_styles: whether the browser that a User-Agent names loads styles; all do, if nothing is given.
+        judge: says what is odd about how the request of a page is written, of which the first of each client is judged.
         tell: takes what happened here, for other workers.
     """
 
@@ -57,12 +72,15 @@ class History:
         *,
         size: int = MAX_CLIENTS,
         loads_styles: Callable[[bytes], bool] | None = None,
+        judge: Judge | None = None,
         tell: Tell | None = None,
     ) -> None:
         self._clients: Recent[Identity, Conduct] = Recent(size)
         self._groups: Recent[tuple[str, object], Group] = Recent(MAX_GROUPS)
         self.styles = Styles()
+        self._walks = Walks()
         self._loads_styles = loads_styles or _all_do
+        self._judge = judge
         self.tell = tell
 
     def __len__(self) -> int:
@@ -91,9 +109,12 @@ class History:
             self._note_part(request, conduct, now)
         elif request.method == "GET" and opens_page(sent) and not (is_prefetch(sent) and _is_ahead(conduct)):
             self._note_page(request, conduct, now)
+        elif request.method == "HEAD" and not conduct.surveys and opens_page(sent):
+            self._do(Act(What.SURVEY, conduct.key), conduct, now)
         return conduct.odd
 
     def _note_part(self, request: Request, conduct: Conduct, now: float) -> None:
+        note_part(conduct)
         key = conduct.key
         if request.path in _SURVEYS:
             if not conduct.surveys:
@@ -110,19 +131,38 @@ class History:
         sent = request.sent
         target = f"{request.path}?{request.query}" if request.query else request.path
         octets = target.encode("utf-8", "replace")
-        mark = crc32(octets) % MARKS
+        place = crc32(octets)
         typed = _is_typed(sent, octets, conduct)
-        if conduct.styles and self.tell is None:
+        note_page(conduct, sent, place, now)
+        if conduct.styles and self.tell is None and self._walks.needs_not(conduct, now):
             # Most pages are those of readers, of whom nothing else is to be written down.
-            conduct.opened(mark, now, typed)
+            conduct.opened(place % MARKS, now, typed)
         else:
-            fingerprint = 0 if conduct.groups or conduct.styles else _fingerprint(sent)
+            path = place if not request.query else crc32(request.path.encode("utf-8", "replace"))
+            said = place % MARKS, typed, self._introduced(request, conduct), path if request.path != "/" else 0
             # Once for every page: past the constructor, which is written in Python, at a third of the cost.
-            self._do(tuple.__new__(Act, (What.PAGE, conduct.key, request.host, mark, typed, fingerprint)), conduct, now)
+            self._do(tuple.__new__(Act, (What.PAGE, conduct.key, request.host, *said)), conduct, now)
+        if conduct.run > PAGES_AT_ONCE or conduct.chain > CLICKS_AT_ONCE:
+            self._note_haste(request.host, conduct, now)
         if is_plain(conduct):
             conduct.odd = ()
         else:
             conduct.odd = odd(conduct, now, has_styles=not conduct.styles and self.styles.are_at(request.host))
+
+    def _introduced(self, request: Request, conduct: Conduct) -> int:
+        """What stands for how a newcomer asks, which is looked at then; 0 for those who are known."""
+        if conduct.crowds and (conduct.groups or conduct.styles):
+            return 0
+        if self._judge is not None and (written := self._judge(request)):
+            conduct.written, conduct.marked = written, True
+        return _fingerprint(request.sent)
+
+    def _note_haste(self, host: str, conduct: Conduct, now: float) -> None:
+        if not conduct.hurried and hurries(conduct):
+            self._do(Act(What.HURRIED, conduct.key), conduct, now)
+        # Where the site has nothing but pages, nothing can be missed between them.
+        if not conduct.at_once and bursts(conduct) and conduct.loads and self.styles.are_at(host):
+            self._do(Act(What.AT_ONCE, conduct.key), conduct, now)
 
     def _do(self, act: Act, conduct: Conduct, now: float) -> None:
         self._apply(act, conduct, now)
@@ -144,23 +184,30 @@ class History:
                 self._page(act, conduct, now)
             case What.STYLE:
                 self._style(conduct)
-            case What.PART:
-                conduct.parts = True
             case What.MISS:
                 conduct.misses += 1
-            case What.RETURN:
-                conduct.returning = True
-            case What.SURVEY:
-                conduct.surveys = True
+            case What.PASSED:
+                self._passed(act, conduct, now)
+            case _ if act.what in _NOTED:
+                setattr(conduct, _NOTED[act.what], True)
+                conduct.marked |= act.what in _HELD_AGAINST
 
     def _page(self, act: Act, conduct: Conduct, now: float) -> None:
+        before = conduct.marks
         conduct.opened(act.number, now, act.typed)
+        if conduct.marks != before and conduct.loads and act.key.is_kept:
+            self._walks.opened(act, conduct, now)
         if conduct.styles:
             return
         if not conduct.groups and act.key.is_kept:
             self._join(act, conduct, now)
         for group in conduct.groups:
             group.opened(act.number)
+
+    def _passed(self, act: Act, conduct: Conduct, now: float) -> None:
+        self._style(conduct)
+        self._walks.passed(conduct, act.host, now)
+        conduct.shown = True
 
     def _style(self, conduct: Conduct) -> None:
         if not conduct.styles:
@@ -199,6 +246,7 @@ class History:
             # What was fetched then may still be in the cache; surely so of who reads on.
             fresh.returning = known.styles or known.returning
             fresh.styles = known.styles and now - known.last <= IDLE
+            fresh.crowds, fresh.asked, fresh.shown = known.crowds, known.asked, known.shown
         if key.is_kept:
             self._clients.put(key, fresh)
         return fresh
@@ -214,15 +262,15 @@ class History:
         conduct = self.conduct(key, now)
         if not conduct.styles and not conduct.returning:
             self.styles.wronged(host)
-        self._do(Act(What.STYLE, key), conduct, now)
+        self._do(Act(What.PASSED, key, host), conduct, now)
 
     def begins_anew(self, key: ClientKey, now: float) -> None:
         """A client has shown that a person is there: what it did before is forgotten."""
         fresh = Conduct(key, now, loads=self._loads_styles(key.user_agent or b""))
-        fresh.returning = fresh.styles = True
+        fresh.returning = fresh.styles = fresh.shown = True
         known = self._clients[key]
         if known is not None:
-            fresh.groups = known.groups
+            fresh.groups, fresh.crowds = known.groups, known.crowds
         if key.is_kept:
             self._clients.put(key, fresh)
 
@@ -260,17 +308,19 @@ def _comes_back(sent: Mapping[bytes, bytes], conduct: Conduct) -> bool:
 def _is_typed(sent: Mapping[bytes, bytes], target: bytes, conduct: Conduct) -> bool:
     """Whether a page is opened as if its address had been typed, or by itself: nobody follows a link to where it is."""
     referrer = sent.get(b"referer")
+    site = sent.get(b"sec-fetch-site")
+    # Where nobody led there, a referrer is only said: no browser sends both, unless a program tells it to.
+    if site == b"none":
+        return True
     if referrer is None:
         # Sites and people turn the referrer off; where nothing else tells, styles speak for a reader.
-        site = sent.get(b"sec-fetch-site")
-        return not conduct.styles if site is None else site == b"none"
+        return site is None and not conduct.styles
     return referrer.endswith(target) and referrer.partition(b"//")[2].partition(b"/")[2] == target[1:]
 
 
 def _fingerprint(sent: Mapping[bytes, bytes]) -> int:
-    """What stands for the way in which a client asks: which headers it sends, in which order, and what it accepts."""
-    fields = (*sent, sent.get(b"accept", b""), sent.get(b"accept-encoding", b""), sent.get(b"sec-ch-ua", b""))
-    return crc32(b"\n".join(fields))
+    """What stands for how a client asks: its headers, their order, what it accepts and what led it here."""
+    return crc32(b"\n".join((*sent, *(sent.get(name, b"") for name in _TELLING))))
 
 
 def is_prefetch(sent: Mapping[bytes, bytes]) -> bool:

@@ -24,6 +24,7 @@ _MAX_COUNTS = 2_000
 _MAX_VERSION = 64
 _MAX_REQUESTS = 1_000_000
 _MAX_AGE = 24 * 3600.0
+_PLACES = 1 << 32
 
 
 class _Told(NamedTuple):
@@ -106,10 +107,9 @@ class Journal:
                     self.unreadable += 1
 
     def _hear_act(self, one: Any, keys: list[ClientKey], age: float, now: float) -> None:
-        what, index, before, host, number, typed, fingerprint = one
-        act = Act(
-            What(what), _at(keys, index), _text(host, MAX_HOST), int(number) % MARKS, bool(typed), int(fingerprint)
-        )
+        what, index, before, host, number, typed, fingerprint, place = one
+        said = int(number) % MARKS, bool(typed), int(fingerprint), int(place) % _PLACES
+        act = Act(What(what), _at(keys, index), _text(host, MAX_HOST), *said)
         self._history.heard(act, now - age - _seconds(before))
 
     def _hear_entry(self, one: Any, keys: list[ClientKey], age: float, now: float) -> None:
@@ -147,7 +147,7 @@ def _written(entries: Iterable[_Told], acts: Iterable[_Told], counts: list[tuple
         if isinstance(e, Entry)
     ]
     done = [
-        [a.what, index(a.key), round(now - t, 2), a.host, a.number, int(a.typed), a.fingerprint]
+        [a.what, index(a.key), round(now - t, 2), a.host, a.number, int(a.typed), a.fingerprint, a.place]
         for a, t in acts
         if isinstance(a, Act)
     ]

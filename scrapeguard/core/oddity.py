@@ -33,8 +33,14 @@ _BROAD = Evidence("many-pages-an-hour", "a hundred different pages or more withi
 _WHOLE = Evidence("whole-site", "two hundred different pages or more within an hour")
 _STEADY = Evidence("steady-pace", "a dozen pages or more, with the same pause between any two")
 _MISSED = Evidence("many-misses", "ten pages or more that are not there, half of all it asked for")
-_SURVEYED = Evidence("surveys-site", "opens pages and reads robots.txt or a sitemap, which browsers do not")
+_SURVEYED = Evidence(
+    "surveys-site", "opens pages, and reads robots.txt or a sitemap or asks by HEAD, which browsers do not"
+)
 _CROWD = Evidence("many-addresses", "takes pages alone, as many others do that have something in common with it")
+
+_TOGETHER = Evidence("walks-together", "opens what hardly anybody reads, as others of its kind do, each page once")
+_AT_ONCE = Evidence("pages-at-once", "a dozen pages or more at once, and nothing of theirs in between")
+_HURRIED = Evidence("hurried-clicks", "twenty pages or more, each left by a link before anybody could have seen it")
 
 _BARE = frozenset({_NO_STYLES, _NOTHING_ELSE, _FAST, _BROAD, _CROWD})
 
@@ -46,7 +52,7 @@ def is_plain(client: Conduct) -> bool:
         and client.marks < _STEADY_DIFFERENT
         and client.typed < _PAGES_TYPED
         and client.misses < _MISSES
-        and not client.surveys
+        and not client.marked
     )
 
 
@@ -58,7 +64,7 @@ def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...
         now: seconds that never go back.
         has_styles: whether it could have fetched styles where it opened its last page.
     """
-    found = []
+    found = list(client.written)
     if client.typed >= _PAGES_TYPED:
         found.append(_ALWAYS_TYPED)
         if len(client.typed_seen) >= MOST_TYPED:
@@ -72,10 +78,18 @@ def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...
         found.append(_MISSED)
     if client.surveys:
         found.append(_SURVEYED)
+    if client.hurried:
+        found.append(_HURRIED)
     # Who fetches styles reads as much as it likes; a browser for text fetches none.
-    if client.styles or not client.loads or not has_styles:
-        return tuple(found)
-    return (*found, *_bare(client, now))
+    bare = [] if client.styles or not client.loads or not has_styles else _bare(client, now)
+    return (*found, *_once(client, bare))
+
+
+def _once(client: Conduct, bare: list[Evidence]) -> list[Evidence]:
+    """What a browser explains by passing one challenge, which is held against nobody twice."""
+    if client.walks and _CROWD not in bare:
+        return [_TOGETHER]
+    return [_AT_ONCE] if client.at_once and not bare else bare
 
 
 def _bare(client: Conduct, now: float) -> list[Evidence]:

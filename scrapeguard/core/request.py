@@ -33,6 +33,8 @@ class Request(NamedTuple):
     resolved: bool = False
     """Whether the server has put the client's address in place of the socket's already (uvicorn leaves port 0 then)."""
     sent: Mapping[bytes, bytes] = _NOTHING_SENT
+    http_version: str = ""
+    """As the server says it: `1.0`, `1.1`, `2`; empty where nobody does."""
 
     @classmethod
     def of(

@@ -33,6 +33,9 @@ HEADER_SIGNALS = frozenset(
         "incomplete-sec-fetch",
         "no-client-hints",
         "foreign-client-hints",
+        "foreign-header-order",
+        "impossible-header",
+        "old-http",
     }
 )
 """The signs that no access log shows, since they are read from headers that it does not hold."""

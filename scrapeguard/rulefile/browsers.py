@@ -11,7 +11,7 @@ from scrapeguard.core.browserheaders import Engine
 from scrapeguard.errors import CatalogueError
 from scrapeguard.rulefile.tree import SAFE_LOADER
 
-_KEYS = frozenset("name match with unless sends never".split())
+_KEYS = frozenset("name match with unless sends never order ordered cannot".split())
 _HEADERS = frozenset("accept-language gzip sec-fetch sec-ch-ua".split())
 
 
@@ -45,4 +45,7 @@ def _engine(entry: dict[str, Any]) -> Engine:
         holds=entry.get("with", ""),
         unless=tuple(entry.get("unless", ())),
         never=frozenset(entry.get("never", ())),
+        order=tuple(name.encode("ascii") for name in entry.get("order", ())),
+        ordered=int(entry.get("ordered", 0)),
+        cannot=frozenset(name.encode("ascii") for name in entry.get("cannot", ())),
     )

@@ -42,6 +42,14 @@ def signs(asked, scheme):
     return [evidence.signal for evidence in BrowserHeaders(ENGINES).evidence(asked, scheme)]
 
 
+def written(case, browsers, **more):
+    headers = [(name, "x") for name in case["names"]]
+    asked = Request.of("/page", headers=headers, host="site.example")
+    agent = CORPUS["agents"][case["agent"]].encode()
+    asked = asked._replace(user_agent=agent, http_version=str(case.get("http", "1.1")), **more)
+    return [said.signal for said in browsers.as_written(asked)]
+
+
 def guard_of(policy):
     browsers = BrowserHeaders(ENGINES)
     return Guard(policy, behaviour=Behaviour(browsers=browsers, history=History(), ledger=Ledger()))
@@ -142,6 +150,32 @@ def test_what_browsers_take_for_their_own_machine(host, local):
 )
 def test_what_is_part_of_a_page(path, asset):
     assert is_asset(path) is asset
+
+
+@pytest.mark.parametrize("case", CORPUS["written"], ids=lambda case: case["name"])
+def test_how_a_request_is_written_tells_who_wrote_it(case):
+    browsers = BrowserHeaders(ENGINES)
+    if "seen" in case:
+        written({"agent": "chrome", "names": ["host", "user-agent"], "http": case["seen"]}, browsers)
+    assert written(case, browsers) == written(case, browsers) == case["signs"]
+
+
+def test_what_a_proxy_wrote_anew_tells_nothing():
+    case = next(case for case in CORPUS["written"] if case["signs"] == ["foreign-header-order"])
+    assert written(case, BrowserHeaders(ENGINES, proxied=True)) == []
+    assert written(case, BrowserHeaders(ENGINES), resolved=True) == []
+
+
+def test_how_requests_are_written_refuses_nobody_and_passing_explains_it():
+    signs_of_writing = ("foreign-header-order", "impossible-header", "old-http", "always-typed")
+    assert sum(SIGNALS[sign].weight for sign in signs_of_writing) < THRESHOLD
+
+
+@given(st.lists(st.binary(max_size=12), max_size=30), st.sampled_from(["", "1.0", "1.1", "2"]))
+def test_any_names_can_be_judged(names, version):
+    agent = CORPUS["agents"]["chrome"].encode()
+    asked = Request(sent=dict.fromkeys(names, b""), user_agent=agent, http_version=version)
+    BrowserHeaders(ENGINES).as_written(asked)
 
 
 @pytest.mark.parametrize(

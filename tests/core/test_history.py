@@ -217,6 +217,17 @@ def test_a_browser_that_surveys_the_site(path):
     assert visit.get("/", headers=CLICKED) == {"surveys-site"}
 
 
+def test_no_browser_asks_for_a_page_by_head():
+    visit = Visit(styled=False)
+    assert visit.get("/", method="HEAD") == set()
+    assert visit.get("/", headers=CLICKED) == {"surveys-site"}
+    scripted = Visit(styled=False)
+    scripted.get(
+        "/", method="HEAD", headers={"sec-fetch-mode": "cors", "sec-fetch-site": "none", "sec-fetch-dest": "empty"}
+    )
+    assert scripted.get("/", headers=CLICKED) == set()
+
+
 def test_the_same_page_again_is_not_another():
     visit = Visit(styled=False)
     for _ in range(300):

@@ -170,6 +170,7 @@ ACTS = st.builds(
     st.integers(0, MARKS - 1),
     st.booleans(),
     st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1),
 )
 ENTRIES = st.one_of(
     st.builds(lambda key, deed: Entry(key, deed), KEYS, st.sampled_from(Deed)),
@@ -248,11 +249,11 @@ def test_no_json_does_harm(keys, entries, acts, counts):
 @pytest.mark.parametrize(
     "part",
     [
-        {"acts": [["p", 9, 0, "h", 1, 0, 0]]},
-        {"acts": [["p", -1, 0, "h", 1, 0, 0]]},
-        {"acts": [["p", 0, -5, "h", 1, 0, 0]]},
-        {"acts": [["p", 0, 0, "h" * 1000, 1, 0, 0]]},
-        {"acts": [["unknown", 0, 0, "h", 1, 0, 0]]},
+        {"acts": [["p", 9, 0, "h", 1, 0, 0, 0]]},
+        {"acts": [["p", -1, 0, "h", 1, 0, 0, 0]]},
+        {"acts": [["p", 0, -5, "h", 1, 0, 0, 0]]},
+        {"acts": [["p", 0, 0, "h" * 1000, 1, 0, 0, 0]]},
+        {"acts": [["unknown", 0, 0, "h", 1, 0, 0, 0]]},
         {"acts": [["p", 0]]},
         {"entries": [[0, 0, "followed", "", "", ""]]},
         {"entries": [[None, 0, None, "", "", "xyz"]]},
@@ -262,10 +263,10 @@ def test_no_json_does_harm(keys, entries, acts, counts):
 )
 def test_what_cannot_be_read_is_counted_and_the_rest_is_heard(part):
     _, listener, journal = workers()
-    good = {"acts": [["p", 0, 1.5, "h", 7, 1, 3]], "entries": [], "counts": []}
+    good = {"acts": [["p", 0, 1.5, "h", 7, 1, 3, 5]], "entries": [], "counts": []}
     told = {name: [*good[name], *part.get(name, [])] for name in good}
     journal.hear(json.dumps({"keys": [["192.0.2.1", "A", None]], **told}).encode(), 0.0, 10.0)
-    assert listener.acts == [(Act(What.PAGE, ClientKey("192.0.2.1", b"A", None), "h", 7, True, 3), 8.5)]
+    assert listener.acts == [(Act(What.PAGE, ClientKey("192.0.2.1", b"A", None), "h", 7, True, 3, 5), 8.5)]
     assert journal.unreadable == 1
 
 

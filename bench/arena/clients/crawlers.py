@@ -83,13 +83,15 @@ def by_clicking(opened: Opened, *, pace: float = 0.0) -> Callable[[Visit], None]
 class PlaywrightTab:
     """A tab of a browser that Playwright drives."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, *, refers: bool = False) -> None:
         self._page = page
+        self._refers = refers
 
     def goto(self, url: str) -> str:
         """As in `Tab`."""
         try:
-            self._page.goto(url, wait_until="load", timeout=10_000)
+            led = self._page.url if self._refers and self._page.url.startswith("http") else None
+            self._page.goto(url, wait_until="load", timeout=10_000, referer=led)
         except Error:
             return ""
         return self._story()
@@ -111,12 +113,15 @@ class PlaywrightTab:
             return ""
 
 
-def playwright(*, headless: bool = True, user_agent: str | None = None, bare: bool = False) -> Opened:
+def playwright(
+    *, headless: bool = True, user_agent: str | None = None, bare: bool = False, refers: bool = False
+) -> Opened:
     """Chromium as Playwright starts it.
 
     Args:
         headless: whether without a window.
         user_agent: what it calls itself; None for its own name, which says HeadlessChrome where there is no window.
+        refers: whether it says of each address it opens that the page before led there.
         bare: whether it leaves out styles, scripts and pictures, as crawlers do to save time.
     """
 
@@ -132,7 +137,7 @@ def playwright(*, headless: bool = True, user_agent: str | None = None, bare: bo
             context = browser.new_context(user_agent=user_agent)
             if bare:
                 _leave_out_parts(context)
-            yield PlaywrightTab(context.new_page())
+            yield PlaywrightTab(context.new_page(), refers=refers)
             browser.close()
 
     return opened

@@ -156,11 +156,11 @@ def with_node(visit: Visit, headers: Headers) -> Iterator[Fetch]:
         lines.close()
 
 
-def impersonating(browser: str, *, reads_on: bool = False, styles: bool = False) -> Opened:
+def impersonating(*browsers: str, reads_on: bool = False, styles: bool = False) -> Opened:
     """curl_cffi, which sends what a browser sends, from the handshake of TLS to the order of the headers.
 
     Args:
-        browser: which, as curl_cffi names it.
+        browsers: which, as curl_cffi names them; each address keeps one of them.
         reads_on: whether it says from which page a link led on, as a browser does.
         styles: whether it asks for the style, the script and the icon with the first page of each address.
     """
@@ -174,6 +174,7 @@ def impersonating(browser: str, *, reads_on: bool = False, styles: bool = False)
         def fetch(asked: Asked) -> Answer:
             fresh = asked.address not in sessions
             if fresh:
+                browser: Any = browsers[len(sessions) % len(browsers)]
                 sessions[asked.address] = Session(
                     impersonate=browser, interface=asked.address, timeout=_TIMEOUT, headers=dict(headers)
                 )

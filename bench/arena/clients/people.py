@@ -19,6 +19,12 @@ MORE, NEXT, NAVIGATION = "#more a", "#turn a[rel=next]", "nav a"
 _TABS = 20
 _CLICKS = 15
 _PATIENCE = 15.0
+_RULES = """() => {
+  const rules = document.createElement("script");
+  rules.type = "speculationrules";
+  rules.text = JSON.stringify({prefetch: [{where: {href_matches: "/articles/*"}, eagerness: "immediate"}]});
+  document.head.append(rules);
+}"""
 
 
 def reading(*flags: str, clicks: int = _CLICKS) -> Person:
@@ -108,6 +114,48 @@ def power_user(visit: Visit) -> None:
         reader.open("/", 24.0)
         for number in range(150):
             reader.click(NAVIGATION if number % 12 == 11 else MORE, 24.0)
+
+
+def quick(visit: Visit) -> None:
+    """Sixty pages within five minutes, by clicking: somebody who looks for something in a forge or a wiki."""
+    with chromium(visit) as browser:
+        reader = Reader(browser.new_page(), visit)
+        reader.open("/", 5.0)
+        for number in range(60):
+            reader.click(NAVIGATION if number % 10 == 9 else MORE, 5.0)
+
+
+def leafing(visit: Visit) -> None:
+    """Leafs through forty pages, two seconds each, as through pictures or a comic."""
+    with chromium(visit) as browser:
+        reader = Reader(browser.new_page(), visit)
+        reader.open(visit.pages[0])
+        for _ in range(40):
+            reader.click(NEXT, 2.0)
+
+
+def by_keyboard(visit: Visit) -> None:
+    """Goes from link to link with the keyboard, as those do who have the page read to them."""
+    with chromium(visit) as browser:
+        reader = Reader(browser.new_page(), visit)
+        reader.open("/")
+        for _ in range(_CLICKS):
+            link = reader.page.locator(MORE).nth(visit.dice.randrange(5))
+            path = link.get_attribute("href") or ""
+            link.focus()
+            reader.page.keyboard.press("Enter")
+            reader.read(path, 30.0)
+
+
+def fetching_ahead(visit: Visit) -> None:
+    """Reads while the browser fetches what the page proposes for the next click (speculation rules)."""
+    with chromium(visit) as browser:
+        reader = Reader(browser.new_page(), visit)
+        reader.open("/")
+        for number in range(_CLICKS):
+            reader.page.evaluate(_RULES)
+            reader.page.wait_for_timeout(300)
+            reader.click(NEXT if number % 4 == 3 else MORE)
 
 
 def firefox_reader(visit: Visit) -> None:

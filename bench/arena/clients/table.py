@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 
 from bench.arena.addresses import GOOGLE, HOME, MICROSOFT, spread
-from bench.arena.clients import crawlers, identities, libraries, machines, mirrors, people
+from bench.arena.clients import crawlers, identities, libraries, machines, mirrors, people, readers
 from bench.arena.clients.identities import BORROWED, CHROME, CHROME_UA, FIREFOX, FIREFOX_UA, POLITE, Headers
 from bench.arena.clients.libraries import impersonating
 from bench.arena.groups import Group
@@ -108,8 +108,12 @@ def _impersonators() -> list[Client]:
         spoofed("Safari", impersonating("safari2601")),
         spoofed("Chrome with referrers", impersonating("chrome142", reads_on=True)),
         spoofed("Chrome with referrers and styles", impersonating("chrome142", reads_on=True, styles=True)),
+        spoofed("Chrome with referrers and styles; slow", impersonating("chrome142", reads_on=True, styles=True), 40.0),
         spoofed("Chrome; slow", impersonating("chrome142"), 40.0),
     ]
+
+
+_BROWSERS = ("chrome142", "firefox144", "safari2601", "chrome136", "edge101", "chrome131_android")
 
 
 def _crowds() -> list[Client]:
@@ -118,6 +122,7 @@ def _crowds() -> list[Client]:
         "httpx: rotating": (libraries.with_httpx_rotating, {}, ()),
         "curl_cffi: Chrome": (impersonating("chrome142"), {}, ("curl_cffi",)),
         "curl_cffi: Chrome with styles": (impersonating("chrome142", styles=True), {}, ("curl_cffi",)),
+        "curl_cffi: rotating with styles": (impersonating(*_BROWSERS, styles=True), {}, ("curl_cffi",)),
     }
     sizes = ((Group.SPREAD_50, 50, 4), (Group.SPREAD_500, 500, 3))
     return [
@@ -130,6 +135,7 @@ def _crowds() -> list[Client]:
 
 def _browsers() -> list[Client]:
     plain, named = crawlers.playwright(), crawlers.playwright(user_agent=CHROME_UA)
+    led = crawlers.playwright(headless=False, refers=True)
     window, bare = crawlers.playwright(headless=False), crawlers.playwright(headless=False, bare=True)
     fox, fox_window = crawlers.bidi(), crawlers.bidi(headless=False)
     goto, clicking = crawlers.by_goto, crawlers.by_clicking
@@ -138,9 +144,11 @@ def _browsers() -> list[Client]:
         ("Chromium headless: name of Chrome; goto", goto(named), ("chromium",)),
         ("Chromium headless: clicking", clicking(plain), ("chromium",)),
         ("Chromium: goto", goto(window), WINDOW),
+        ("Chromium: goto with referrers", goto(led), WINDOW),
         ("Chromium: goto; slow", goto(window, pace=40.0), WINDOW),
         ("Chromium: no styles; goto", goto(bare), WINDOW),
         ("Chromium: clicking", clicking(window), WINDOW),
+        ("Chromium: clicking; two seconds a page", clicking(window, pace=2.0), WINDOW),
         ("Firefox headless: goto", goto(fox), ("firefox",)),
         ("Firefox: goto", goto(fox_window), ("firefox", "Xvfb")),
         ("Firefox: clicking", clicking(fox_window), ("firefox", "Xvfb")),
@@ -171,6 +179,10 @@ def _people() -> list[Client]:
         "Chromium: 20 tabs restored; cold cache": people.restored(cold=True),
         "20 colleagues behind one address": people.office,
         "150 pages an hour": people.power_user,
+        "60 pages in five minutes": people.quick,
+        "40 pages of two seconds": people.leafing,
+        "Chromium: by keyboard": people.by_keyboard,
+        "Chromium: fetching ahead": people.fetching_ahead,
     }
     dumps = {
         "lynx": ("lynx", "-dump"),
@@ -179,6 +191,8 @@ def _people() -> list[Client]:
     return [
         *(Client(name, Group.PERSON, run, WINDOW) for name, run in browsing.items()),
         Client("Chromium: referrer off by the site", Group.PERSON, people.reading(), WINDOW, referrer="no-referrer"),
+        Client("Chromium: referrer cut by the site", Group.PERSON, people.reading(), WINDOW, referrer="origin"),
+        Client("500 readers with one browser", Group.PERSON, readers.crowd),
         Client("Firefox: reading", Group.PERSON, people.firefox_reader, ("firefox", "Xvfb")),
         *(Client(name, Group.PERSON, people.dumping(*command), (name,)) for name, command in dumps.items()),
     ]
