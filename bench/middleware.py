@@ -1,12 +1,12 @@
 """What does the guard add to a request, and what does a refusal cost, beside a plain page of Starlette?
 
 The guard has all of it on: user agents, identities, headers, history, ledger and announcements. The clients of a row
-are fifty readers that have fetched the style sheet; those of `strangers` have never come before, one for each request,
-which is the worst case. How to read it: CPU time of whole requests in one process, no server. `Bare` is the demo
-site's article without any guard; the ratios are to that. The event log hands its lines to a writer that drops
-them. `With event log` is the default one, which writes 500 lines a second and counts the rest, as in a flood. `Every
-line written` is what a refusal costs below that rate, in the thread of the log for the most part; there is no target
-for it, since 500 a second bound it.
+are fifty readers that have fetched the style sheet and open a page each twenty seconds, by a clock that is put forward;
+those of `strangers` have never come before, one for each request, which is the worst case. How to read it: CPU time of
+whole requests in one process, no server. `Bare` is the demo site's article without any guard; the ratios are to that.
+The event log hands its lines to a writer that drops them. `With event log` is the default one, which writes 500 lines a
+second and counts the rest, as in a flood. `Every line written` is what a refusal costs below that rate, in the thread
+of the log for the most part; there is no target for it, since 500 a second bound it.
 
 is-crawler's middleware refuses what it knows to serve AI. fastapi-guard runs with its defaults but for Redis, which is
 off, and GPTBot as the one User-Agent refused; it does much else besides, above all it searches every header for
@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 from guard import SecurityConfig, SecurityMiddleware
@@ -56,6 +56,8 @@ _FLOOD = 10_000
 _IN_WRITING = "every line written"
 _ROUNDS = 20
 _READERS = 50
+_PAGES_OF_ONE = 10
+_PAUSE = 20.0
 _address = count(10 << 24)
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -175,11 +177,14 @@ def _requests(
     if answered != status:
         raise RuntimeError(f"{app} answered {answered}, not {status}")
     if not readers:
-        return lambda: nullcontext(_run(app, scope, [_client() for _ in range(number)]))
+        return lambda: nullcontext(_run(app, [scope], [_client() for _ in range(number)]))
+    if isinstance(app, ScrapeGuard):
+        app.guard.monotonic = count(0.0, _PAUSE / readers).__next__
     clients = [_client() for _ in range(readers)]
     clicked = _scope({**headers, "sec-fetch-site": "same-origin", "referer": "http://127.0.0.1:8000/"}, path)
-    _run(app, _scope(headers, "/style.css"), clients)()
-    return lambda: nullcontext(_run(app, clicked, clients * (number // readers)))
+    pages = [{**clicked, "query_string": b"part=%d" % part} for part in range(_PAGES_OF_ONE) for _ in clients]
+    _run(app, [_scope(headers, "/style.css")], clients)()
+    return lambda: nullcontext(_run(app, pages, clients * (number // readers)))
 
 
 @contextmanager
@@ -187,7 +192,7 @@ def _logged_refusals(policy: Policy, number: int, *, all_written: bool) -> Itera
     """Refusals with the event log as it comes, but for where it writes to; with the last line written, or not."""
     log = EventLog(_drop)
     refuse = _run(
-        ScrapeGuard(demo_site(), policy, record=log.record), _scope(GPTBOT, PAGE), [_client() for _ in range(number)]
+        ScrapeGuard(demo_site(), policy, record=log.record), [_scope(GPTBOT, PAGE)], [_client() for _ in range(number)]
     )
 
     def refuse_and_write() -> int:
@@ -235,9 +240,11 @@ def _scope(headers: Mapping[str, str], path: str) -> dict[str, Any]:
     }
 
 
-def _run(app: App, scope: dict[str, Any], clients: Sequence[tuple[str, int]]) -> Run:
+def _run(app: App, scopes: Sequence[dict[str, Any]], clients: Sequence[tuple[str, int]]) -> Run:
+    """Each of the clients asks once; the scopes are for one after the other, again and again."""
+
     async def request_all() -> int:
-        for client in clients:
+        for client, scope in zip(clients, cycle(scopes), strict=False):
             await app({**scope, "client": client, "state": {}}, _Receive(), _ignore)
         return len(clients)
 
