@@ -1,7 +1,7 @@
 """What does the guard add to a request, and what does a refusal cost, beside a plain page of Starlette?
 
 The guard has all of it on: user agents, identities, headers, history, ledger and announcements. The clients of a row
-are fifty readers that have fetched the style sheet and open a page each twenty seconds, by a clock that is put forward;
+are fifty readers that have fetched the style sheet and open a page every twenty seconds or so, by a clock put forward;
 those of `strangers` have never come before, one for each request, which is the worst case. How to read it: CPU time of
 whole requests in one process, no server. `Bare` is the demo site's article without any guard; the ratios are to that.
 The event log hands its lines to a writer that drops them. `With event log` is the default one, which writes 500 lines a
@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import replace
 from functools import partial
-from itertools import count, cycle
+from itertools import accumulate, count, cycle
 from typing import Any
 
 from guard import SecurityConfig, SecurityMiddleware
@@ -179,7 +180,7 @@ def _requests(
     if not readers:
         return lambda: nullcontext(_run(app, [scope], [_client() for _ in range(number)]))
     if isinstance(app, ScrapeGuard):
-        app.guard.monotonic = count(0.0, _PAUSE / readers).__next__
+        app.guard.monotonic = _clock(_PAUSE / readers)
     clients = [_client() for _ in range(readers)]
     clicked = _scope({**headers, "sec-fetch-site": "same-origin", "referer": "http://127.0.0.1:8000/"}, path)
     pages = [{**clicked, "query_string": b"part=%d" % part} for part in range(_PAGES_OF_ONE) for _ in clients]
@@ -238,6 +239,13 @@ def _scope(headers: Mapping[str, str], path: str) -> dict[str, Any]:
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
+
+
+def _clock(pause: float) -> Callable[[], float]:
+    """A clock that goes on by so many seconds with each look, on average; never twice the same, as with people."""
+    dice = random.Random(1)
+    steps = [dice.expovariate(1.0) ** 3 / 6.0 * pause for _ in range(9973)]
+    return accumulate(cycle(steps)).__next__
 
 
 def _run(app: App, scopes: Sequence[dict[str, Any]], clients: Sequence[tuple[str, int]]) -> Run:

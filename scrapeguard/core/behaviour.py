@@ -60,13 +60,12 @@ class Behaviour:
             scheme: `https` or `http`, as the client used it.
             now: seconds that never go back.
         """
-        found = self._browsers.evidence(request, scheme)
         if client is None:
-            return found
+            return self._browsers.evidence(request, scheme)
         address = client if ":" not in client else address_key(client)
         history = self.history
         conduct = history.conduct((address, request.user_agent, request.sent.get(b"accept-language")), now)
-        found += history.note(request, conduct, now)
+        found = self._browsers.of_client(request, scheme, conduct) + history.note(request, conduct, now)
         ledger = self.ledger
         lines = ledger.lines
         if not lines or (conduct.unwritten == lines and conduct.unwritten_of == hash(request.host)):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from scrapeguard.core.clients import Conduct
 from scrapeguard.core.headerorder import in_order, is_passed_on
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
@@ -79,6 +80,24 @@ class BrowserHeaders:
         """Whether a User-Agent names an engine that is known, all of which load styles; text browsers do not."""
         text = user_agent.decode("latin-1")
         return any(engine.match in text and engine.holds in text for engine in self._engines)
+
+    def of_client(self, request: Request, scheme: str, conduct: Conduct) -> tuple[Evidence, ...]:
+        """The same as `evidence` for a client that is remembered, whose pages are judged once for each way to them.
+
+        A browser sends the same to all that it comes to alike; who sends something else after that gains nothing.
+
+        Args:
+            request: what was asked for.
+            scheme: `https` or `http`, as the client used it.
+            conduct: what is remembered of the client.
+        """
+        sent = request.sent
+        if sent.get(b"sec-fetch-mode") != b"navigate" or request.method != "GET":
+            return self.evidence(request, scheme)
+        way = hash((len(sent), sent.get(b"sec-fetch-site"), scheme, request.host))
+        if conduct.judged_way != way:
+            conduct.judged_way, conduct.judged = way, self.evidence(request, scheme)
+        return conduct.judged
 
     def evidence(self, request: Request, scheme: str) -> tuple[Evidence, ...]:
         """The signs on a request that names a browser; none where it is no opening of a page.

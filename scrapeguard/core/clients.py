@@ -103,6 +103,8 @@ class Conduct:
         "gaps_squared",
         "groups",
         "hurried",
+        "judged",
+        "judged_way",
         "key",
         "last",
         "loads",
@@ -148,6 +150,9 @@ class Conduct:
         self.ahead = 0
         """Pages fetched before anybody asked for them."""
         self.first_style = 0
+        self.judged: tuple[Evidence, ...] = ()
+        self.judged_way = 0
+        """What was odd about the headers of a page, and what stands for the way that led to it."""
         self.unwritten = self.unwritten_of = 0
         """How many lines the ledger had, none of them about it, when it came to the host that the second stands for."""
         self.fetches = 0

@@ -49,10 +49,11 @@ def is_plain(client: Conduct) -> bool:
     """Whether nothing can be odd about a client, as with nearly all: the quick look before the thorough one."""
     return (
         client.styles
-        and client.marks < _STEADY_DIFFERENT
+        and not client.marked
         and client.typed < _PAGES_TYPED
         and client.misses < _MISSES
-        and not client.marked
+        and client.marks < _MARKS_OF_WHOLE_SITE
+        and (client.marks < _STEADY_DIFFERENT or not _is_steady(client))
     )
 
 
@@ -69,7 +70,7 @@ def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...
         found.append(_ALWAYS_TYPED)
         if len(client.typed_seen) >= MOST_TYPED:
             found.append(_NEVER_A_LINK)
-    if client.marks >= _STEADY_DIFFERENT and client.pages >= _STEADY_PAGES and _is_steady(client):
+    if client.marks >= _STEADY_DIFFERENT and _is_steady(client):
         found.append(_STEADY)
     # Many who share an address each fetch the styles once.
     if client.marks >= _MARKS_OF_WHOLE_SITE and client.pages >= _PAGES_OF_ONE * max(client.fetches, 1):
@@ -115,10 +116,11 @@ def _bare(client: Conduct, now: float) -> list[Evidence]:
 def _is_steady(client: Conduct) -> bool:
     """Whether the pauses between pages are all alike, and not of no length."""
     number = client.pages - 1
-    mean = client.gaps / number
-    if mean < _STEADY_PAUSE:
+    square = client.gaps * client.gaps / number
+    # Most are told by this alone, which is the quickest to ask.
+    if client.gaps_squared - square > _STEADY_VARIATION * square or client.pages < _STEADY_PAGES:
         return False
-    return client.gaps_squared / number - mean * mean <= _STEADY_VARIATION * mean * mean
+    return client.gaps >= _STEADY_PAUSE * number
 
 
 def without_bare(found: tuple[Evidence, ...]) -> tuple[Evidence, ...]:

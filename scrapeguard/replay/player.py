@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from scrapeguard.asgi.passage import GO_ON, PREFIX, STYLE
 from scrapeguard.core.browserheaders import BrowserHeaders
+from scrapeguard.core.clients import Conduct
 from scrapeguard.core.decision import Action, Decision, Mode
 from scrapeguard.core.ledger import Deed
 from scrapeguard.core.optout import Place, origin_of, statements
@@ -64,6 +65,10 @@ class LoggedHeaders(BrowserHeaders):
 
     seen: tuple[Evidence, ...] = ()
     """Signs of the present request that were written down then."""
+
+    def of_client(self, request: Request, scheme: str, _: Conduct) -> tuple[Evidence, ...]:
+        """The signs on a request; what was written down of one is not to be found on the next."""
+        return self.evidence(request, scheme)
 
     def evidence(self, request: Request, scheme: str) -> tuple[Evidence, ...]:
         """The signs on a request."""

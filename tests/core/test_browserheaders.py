@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.browserheaders import BrowserHeaders, is_local
+from scrapeguard.core.clients import ClientKey, Conduct
 from scrapeguard.core.decision import Action
 from scrapeguard.core.history import History
 from scrapeguard.core.ledger import Ledger
@@ -108,6 +109,36 @@ def test_the_same_headers_are_judged_once():
     assert judged(asked, "http") is not judged(asked)
     long = asked._replace(sent={b"sec-ch-ua": b"x" * 5000})
     assert judged(long) is not judged(long)
+
+
+CHROME = {
+    "accept-language": "en",
+    "accept-encoding": "gzip",
+    "sec-ch-ua": '"Chromium";v="142"',
+    "sec-fetch-mode": "navigate",
+    "sec-fetch-dest": "document",
+    "sec-fetch-site": "none",
+}
+
+
+def test_a_client_is_judged_anew_where_it_comes_another_way():
+    browsers, conduct = BrowserHeaders(ENGINES), Conduct(ClientKey("192.0.2.1", None, None), 0.0)
+
+    def judged(scheme="https", **changed):
+        sent = {name: value for name, value in {**CHROME, **changed}.items() if value is not None}
+        asked = Request.of("/", user_agent=CORPUS["agents"]["chrome"], host="www.example.org", headers=sent)
+        found = browsers.of_client(asked, scheme, conduct)
+        assert {said.signal for said in found} == {said.signal for said in browsers.evidence(asked, scheme)}
+        return found
+
+    assert judged() == judged() == ()
+    lacking = {"sec-fetch-site": "same-origin", "accept-language": None}
+    assert judged(**lacking)
+    assert judged("http", **lacking)
+    # What scripts of a page fetch is no page, and changes nothing of what was said of pages.
+    assert judged(**lacking, **{"sec-fetch-mode": "cors"}) == ()
+    assert judged(**lacking)
+    assert judged() == ()
 
 
 @given(
