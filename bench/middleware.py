@@ -34,7 +34,7 @@ from bench.report import Row, micro
 from bench.timing import Run, Task, fastest
 from scrapeguard import Decision, Guard, Request, ScrapeGuard
 from scrapeguard.asgi.announcing import Announcements
-from scrapeguard.asgi.outgoing import Additions, Outgoing
+from scrapeguard.asgi.outgoing import Additions, announcing
 from scrapeguard.cli.demo_site import demo_site
 from scrapeguard.core.clients import ClientKey
 from scrapeguard.core.glob import PathPattern
@@ -134,8 +134,7 @@ def _saying(policy: Policy) -> App:
 
     async def saying(scope: Any, receive: Any, send: Any) -> None:
         scope["scrapeguard"] = decision
-        outgoing = Outgoing(additions, request, scope, send)
-        await site(scope, receive, outgoing.send)
+        await site(scope, receive, announcing(additions, request, scope, send))
 
     return saying
 

@@ -13,7 +13,7 @@ from scrapeguard.asgi.announcing import Announcements
 from scrapeguard.asgi.background import Background
 from scrapeguard.asgi.decoying import Decoying, Drip, Lie
 from scrapeguard.asgi.injecting import BYPASSES, Injector
-from scrapeguard.asgi.outgoing import Additions, Outgoing, stems_from_refusal
+from scrapeguard.asgi.outgoing import Additions, announcing, stems_from_refusal
 from scrapeguard.asgi.passage import PREFIX, Passage
 from scrapeguard.asgi.responders import FALSE, NO_WAY_OUT, RESPONDERS, Response, WayOut, bad_request, failure
 from scrapeguard.asgi.scope import read_request
@@ -107,11 +107,10 @@ class GuardMiddleware:
             return
         if self._additions.injector is not None:
             scope = _without_bypasses(scope)
-        outgoing = Outgoing(self._additions, request, scope, send)
         try:
-            await self.app(scope, receive, outgoing.send)
+            await self.app(scope, receive, announcing(self._additions, request, scope, send))
         except Exception as error:
-            if not (outgoing.refused and stems_from_refusal(error)):
+            if not stems_from_refusal(error):
                 raise
 
     async def _send_answer(self, answer: Response | Drip, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,6 +19,9 @@ _HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.r
 """The messages that carry headers."""
 
 
+_Pair = tuple[bytes, bytes]
+
+
 class Additions(NamedTuple):
     """What is done to the responses of a site.
 
@@ -31,8 +34,53 @@ class Additions(NamedTuple):
     injector: Injector | None = None
 
 
+def announcing(additions: Additions, request: Request, scope: Scope, send: Send) -> Send:
+    """The send to give to an app in place of the one that it wraps.
+
+    It is no coroutine, but hands on the awaitable of the other. Most answers are ordinary: there is nothing to be done
+    but to add our headers, and no `Outgoing` to be made for it.
+
+    Args:
+        additions: what is done to the response.
+        request: what was asked for.
+        scope: of the exchange; the app may mark the decision in it.
+        send: to the client.
+    """
+    decision: Decision = scope["scrapeguard"]
+    outgoing: Outgoing | None = None
+
+    def hand_on(message: Message) -> Awaitable[None]:
+        nonlocal outgoing
+        if outgoing is None:
+            if message["type"] == "http.response.body":
+                return send(message)
+            headers = _ordinary(additions, request, decision, message)
+            if headers is not None:
+                # A copy, since an app may send the same message again.
+                return send({**message, "headers": headers})
+            outgoing = Outgoing(additions, request, scope, send)
+        return outgoing.send(message)
+
+    return hand_on
+
+
+def _ordinary(additions: Additions, request: Request, decision: Decision, message: Message) -> list[_Pair] | None:
+    """The headers of an ordinary answer, with ours among them; None where there is more to be looked at."""
+    headers = message.get("headers")
+    if type(headers) is not list or decision.ai_refused or message["type"] != "http.response.start":
+        return None
+    names = dict(headers)
+    if SHARING in names or not b"".join(names).islower():
+        return None
+    announcements, _, injector = additions
+    voice = announcements.of_page(request)
+    if voice.curious or injector is not None or message["status"] == 404:
+        return None
+    return voice.added(headers, names)
+
+
 class Outgoing:
-    """Stands between the app and the client for one exchange.
+    """Stands between the app and the client for one exchange, where there is something to be looked at.
 
     Args:
         additions: what is done to the response.
@@ -41,13 +89,10 @@ class Outgoing:
         send: to the client.
     """
 
-    # Made for every request: what hardly any of them changes stands in the class.
-    _link = b""
-    _looks = False
-    refused = False
-    """Whether the client got a refusal in place of what the app sends."""
-
     def __init__(self, additions: Additions, request: Request, scope: Scope, send: Send) -> None:
+        self._link = b""
+        self._looks = False
+        self._refused = False
         self._additions = additions
         self._request = request
         self._scope = scope
@@ -55,8 +100,8 @@ class Outgoing:
         self._decision: Decision = scope["scrapeguard"]
 
     def send(self, message: Message) -> Awaitable[None]:
-        """The send to give to the app. No coroutine of its own: it hands on the awaitable of the one it wraps."""
-        if self.refused:
+        """Send what there is to be sent in place of a message of the app."""
+        if self._refused:
             return self._swallow(message)
         if message["type"] in _HEADS:
             return self._head(message)
@@ -89,7 +134,7 @@ class Outgoing:
         if message["type"] == "http.response.start":
             announcements, refusal, injector = self._additions
             if refused and (response := refusal(self._request, self._decision)) is not None:
-                self.refused = True
+                self._refused = True
                 return self._refuse(response)
             voice = announcements.of_page(self._request, refused)
             status = message["status"]
