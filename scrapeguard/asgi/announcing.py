@@ -13,7 +13,7 @@ from scrapeguard.core.optout import Place, origin_of, response_headers
 from scrapeguard.core.pages import links_to_styles
 from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import MAX_HOST, Headers, Request, targets_of
+from scrapeguard.core.request import MAX_HOST, Headers, Request, canonical_host, targets_of
 from scrapeguard.core.rsl import MEDIA_TYPE
 from scrapeguard.core.sharing import PathSharing, strictest_of
 from scrapeguard.guard import Guard
@@ -155,22 +155,23 @@ class Announcements:
         """
         behaviour = self._guard.behaviour
         styles = None if behaviour is None else behaviour.history.styles
-        if styles is None or not styles.are_curious(request.host):
+        host = canonical_host(request.host)
+        if styles is None or not styles.are_curious(host):
             voice.curious = False
             return False
         media_type = headers.get(b"content-type", b"")
         if styles.are(media_type):
-            styles.served(request.host, self._guard.monotonic())
+            styles.served(host, self._guard.monotonic())
             return False
         is_page = media_type.startswith(b"text/html") and b"content-encoding" not in headers
-        return is_page and styles.look_for_links(request.host)
+        return is_page and styles.look_for_links(host)
 
     def look_through(self, request: Request, part: bytes) -> None:
         """Take notice of whether a page links to styles or scripts of its own site."""
         behaviour = self._guard.behaviour
         if behaviour is not None:
             found = links_to_styles(part[:_MAX_LOOKED_THROUGH], request.host)
-            behaviour.history.styles.looked(request.host, found=found, now=self._guard.monotonic())
+            behaviour.history.styles.looked(canonical_host(request.host), found=found, now=self._guard.monotonic())
 
     def missed(self, request: Request, decision: Decision) -> None:
         """Take notice of a page that is not there."""

@@ -93,8 +93,11 @@ def _raw_path(scope: Scope) -> bytes:
 def _original(scope: Scope, method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> Scope:
     path, _, query = target.partition(b"?")
     text = path.decode("latin-1")
+    handshake = any(name == b"sec-websocket-key" for name, _ in headers)
     return {
         **scope,
+        # Servers that ask keep Upgrade to themselves; what is left of a handshake is its key.
+        "scheme": "ws" if handshake else scope.get("scheme", "http"),
         "method": method,
         "path": unquote(text) if "%" in text else text,
         "raw_path": path,

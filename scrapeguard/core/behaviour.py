@@ -71,7 +71,7 @@ class Behaviour:
         if not lines or (conduct.unwritten == lines and conduct.unwritten_of == hash(request.host)):
             return found
         key = conduct.key
-        if not ledger.knows_of(key, request.host):
+        if not ledger.knows_of(key, history.hosts.name_of(request.host)):
             conduct.unwritten, conduct.unwritten_of = lines, hash(request.host)
             return found
         standing = ledger.standing(key, now)
@@ -85,7 +85,7 @@ class Behaviour:
         if self.ledger.is_empty or not claim.purposes.isdisjoint(_SENT_BY_OTHERS):
             return ()
         key = ClientKey.of(request, client)
-        if not self.ledger.knows_of(key, request.host):
+        if not self.ledger.knows_of(key, self.history.hosts.name_of(request.host)):
             return ()
         standing = self.ledger.standing(key, now)
         if standing is Standing.NOTHING and request.method in ("GET", "HEAD"):
@@ -122,7 +122,9 @@ class Behaviour:
             version = blake2b(b"\n".join(lines), digest_size=8).hexdigest()
             self._versions.put(tag, version)
         known = text is None or self.ledger.knows(version)
-        self.ledger.served(key, host, version, None if known or text is None else parse(text), now)
+        self.ledger.served(
+            key, self.history.hosts.name_of(host), version, None if known or text is None else parse(text), now
+        )
 
     def trapped(self, request: Request, claim: Claim, client: str, now: float) -> bool:
         """Write down who comes to a trap; False for those who only fetch ahead, or were sent by others."""
@@ -139,10 +141,10 @@ class Behaviour:
         self, request: Request, key: ClientKey, tokens: tuple[str, ...], now: float, *, least: int
     ) -> None:
         """Write down who asks for what the robots.txt refuses that it read. The same path with another query is one."""
-        ledger = self.ledger
-        if ledger.has_read(key, request.host):
+        ledger, host = self.ledger, self.history.hosts.name_of(request.host)
+        if ledger.has_read(key, host):
             target = canonical_target(request.path, request.query)
-            if any(ledger.refuses(key, request.host, token, target, now) for token in tokens):
+            if any(ledger.refuses(key, host, token, target, now) for token in tokens):
                 path = target.partition("?")[0].encode("utf-8", "surrogateescape")
                 mark = int.from_bytes(blake2b(path, digest_size=4).digest())
                 ledger.broke(key, mark, least=least, now=now)

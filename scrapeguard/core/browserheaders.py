@@ -14,12 +14,10 @@ from scrapeguard.core.clients import Conduct
 from scrapeguard.core.headerorder import in_order, is_passed_on
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import MAX_HOST, Request
+from scrapeguard.core.request import MAX_HOST, Request, canonical_host
 from scrapeguard.core.signals import Evidence
 
 _FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
-# What a socket begins with, and what a download manager sends for the browser.
-_NO_PAGE = (b"sec-websocket-key", b"range")
 _MAX_REMEMBERED = 4096
 _MAX_WRITINGS = 1024
 _MAX_LENGTH = 1024
@@ -110,7 +108,7 @@ class BrowserHeaders:
             return ()
         sent = request.sent
         mode = sent.get(b"sec-fetch-mode")
-        if mode != b"navigate" and (_has_whole_set(sent) or _is_no_page(request.path, sent)):
+        if mode != b"navigate" and (_has_whole_set(sent) or _is_no_page(request)):
             return ()
         secure = scheme == "https" or self._is_local(request.host)
         get = sent.get
@@ -156,7 +154,7 @@ class BrowserHeaders:
             known = tuple(self._written(request, sent))
             if len(request.user_agent or b"") + len(key[1]) <= _MAX_LENGTH:
                 self._writings.put(key, known)
-        host = request.host[:MAX_HOST]
+        host = canonical_host(request.host)
         if request.http_version in _OLD_HTTP:
             # Unless all come so: by a proxy that says nothing of itself.
             return known if self._newer[host] is None else (*known, _OLD)
@@ -194,9 +192,16 @@ def _has_whole_set(sent: Mapping[bytes, bytes]) -> bool:
     return all(name in sent for name in _FETCH)
 
 
-def _is_no_page(path: str, sent: Mapping[bytes, bytes]) -> bool:
-    """Whether something else than a page is asked for, where Sec-Fetch-Mode does not tell."""
-    return is_asset(path) or any(name in sent for name in _NO_PAGE)
+def _is_no_page(request: Request) -> bool:
+    """Whether something else than a page is asked for, where Sec-Fetch-Mode does not tell.
+
+    A handshake is one by how it came: what anybody can write into a plain request exempts from nothing. The rest of a
+    file is what a download manager asks for in the browser's name.
+    """
+    if request.scheme in ("ws", "wss") or is_asset(request.path):
+        return True
+    rest = request.sent.get(b"range", b"").partition(b"=")[2].partition(b"-")[0]
+    return rest.strip(b"0") != b"" and rest.isdigit()
 
 
 def _missing(engine: Engine, version: int, sent: Mapping[bytes, bytes], *, secure: bool) -> Iterable[Evidence]:

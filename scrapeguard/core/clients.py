@@ -122,6 +122,7 @@ class Conduct:
         "run",
         "seen",
         "shown",
+        "site",
         "styles",
         "surveys",
         "typed",
@@ -171,6 +172,8 @@ class Conduct:
         """How far it is ahead of those who read; see `haste`."""
         self.at_once = self.hurried = False
         """Whether it was too far ahead."""
+        self.site = ""
+        """Of which site its groups and crowds are."""
         self.crowds: tuple[Crowd, ...] = ()
         self.walks = self.asked = self.shown = False
         """Whether a crowd of it walks the site and it opens what hardly anybody reads; whether it was asked for that to

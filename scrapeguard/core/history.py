@@ -14,10 +14,11 @@ from scrapeguard.core.acts import Act, What
 from scrapeguard.core.clients import ClientKey, Conduct, Identity, network_key
 from scrapeguard.core.groups import MARKS, Group
 from scrapeguard.core.haste import CLICKS_AT_ONCE, PAGES_AT_ONCE, bursts, hurries, note_page, note_part
+from scrapeguard.core.hosts import Hosts
 from scrapeguard.core.oddity import is_plain, odd, without_bare
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import MAX_HOST, Request
+from scrapeguard.core.request import Request
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.styles import Styles, Tell
 from scrapeguard.core.walks import Walks
@@ -77,6 +78,7 @@ class History:
     ) -> None:
         self._clients: Recent[Identity, Conduct] = Recent(size)
         self._groups: Recent[tuple[str, object], Group] = Recent(MAX_GROUPS)
+        self.hosts = Hosts()
         self.styles = Styles()
         self._walks = Walks()
         self._loads_styles = loads_styles or _all_do
@@ -95,8 +97,6 @@ class History:
             now: seconds that never go back.
         """
         sent = request.sent
-        if b"sec-websocket-key" in sent:
-            return ()
         # Apps, browsers for text and runtimes name themselves, and read in ways of their own.
         if not conduct.loads and not (request.user_agent or b"").startswith(_COMMON_NAME):
             return ()
@@ -120,7 +120,7 @@ class History:
             if not conduct.surveys:
                 self._do(Act(What.SURVEY, key), conduct, now)
         elif request.path.endswith(_STYLES):
-            self.styles.fetched(request.host, first=not conduct.styles)
+            self.styles.fetched(self.hosts.name_of(request.host), first=not conduct.styles)
             conduct.fetched(crc32(request.path.encode("utf-8", "replace")))
             if not conduct.styles:
                 self._do(Act(What.STYLE, key), conduct, now)
@@ -128,7 +128,7 @@ class History:
             self._do(Act(What.PART, key), conduct, now)
 
     def _note_page(self, request: Request, conduct: Conduct, now: float) -> None:
-        sent = request.sent
+        sent, host = request.sent, self.hosts.name_of(request.host)
         target = f"{request.path}?{request.query}" if request.query else request.path
         octets = target.encode("utf-8", "replace")
         place = crc32(octets)
@@ -141,13 +141,13 @@ class History:
             path = place if not request.query else crc32(request.path.encode("utf-8", "replace"))
             said = place % MARKS, typed, self._introduced(request, conduct), path if request.path != "/" else 0
             # Once for every page: past the constructor, which is written in Python, at a third of the cost.
-            self._do(tuple.__new__(Act, (What.PAGE, conduct.key, request.host, *said)), conduct, now)
+            self._do(tuple.__new__(Act, (What.PAGE, conduct.key, host, *said)), conduct, now)
         if conduct.run > PAGES_AT_ONCE or conduct.chain > CLICKS_AT_ONCE:
-            self._note_haste(request.host, conduct, now)
+            self._note_haste(host, conduct, now)
         if is_plain(conduct):
             conduct.odd = ()
         else:
-            conduct.odd = odd(conduct, now, has_styles=not conduct.styles and self.styles.are_at(request.host))
+            conduct.odd = odd(conduct, now, has_styles=not conduct.styles and self._has_styles(host))
 
     def _introduced(self, request: Request, conduct: Conduct) -> int:
         """What stands for how a newcomer asks, which is looked at then; 0 for those who are known."""
@@ -161,8 +161,12 @@ class History:
         if not conduct.hurried and hurries(conduct):
             self._do(Act(What.HURRIED, conduct.key), conduct, now)
         # Where the site has nothing but pages, nothing can be missed between them.
-        if not conduct.at_once and bursts(conduct) and conduct.loads and self.styles.are_at(host):
+        if not conduct.at_once and bursts(conduct) and conduct.loads and self._has_styles(host):
             self._do(Act(What.AT_ONCE, conduct.key), conduct, now)
+
+    def _has_styles(self, host: str) -> bool:
+        """Whether who opens pages could have fetched styles; most apps answer to any host with the same pages."""
+        return self.styles.are_at(host) or (self.styles.are_anywhere and not self.hosts.is_in_use(host))
 
     def _do(self, act: Act, conduct: Conduct, now: float) -> None:
         self._apply(act, conduct, now)
@@ -195,18 +199,24 @@ class History:
     def _page(self, act: Act, conduct: Conduct, now: float) -> None:
         before = conduct.marks
         conduct.opened(act.number, now, act.typed)
-        if conduct.marks != before and conduct.loads and act.key.is_kept:
+        if not act.key.is_kept:
+            return
+        site = self.hosts.site_of(act.host)
+        if conduct.site != site:
+            # Who shares one site out is not to be held against who reads another.
+            conduct.site, conduct.groups, conduct.crowds, conduct.walks = site, (), (), False
+        if conduct.marks != before and conduct.loads:
             self._walks.opened(act, conduct, now)
         if conduct.styles:
             return
-        if not conduct.groups and act.key.is_kept:
+        if not conduct.groups:
             self._join(act, conduct, now)
         for group in conduct.groups:
             group.opened(act.number)
 
     def _passed(self, act: Act, conduct: Conduct, now: float) -> None:
         self._style(conduct)
-        self._walks.passed(conduct, act.host, now)
+        self._walks.passed(conduct, now)
         conduct.shown = True
 
     def _style(self, conduct: Conduct) -> None:
@@ -218,7 +228,7 @@ class History:
 
     def _join(self, act: Act, conduct: Conduct, now: float) -> None:
         """The first page of a newcomer makes it a member of all that it is part of."""
-        address, host = act.key.address, act.host[:MAX_HOST]
+        address, host = act.key.address, conduct.site
         keys: tuple[tuple[tuple[str, object], int], ...] = (
             ((host, (act.key.user_agent, act.key.language, act.fingerprint)), _LEAST_OF_FINGERPRINT),
             ((host, network_key(address)), _LEAST_OF_NETWORK),
@@ -246,7 +256,9 @@ class History:
             # What was fetched then may still be in the cache; surely so of who reads on.
             fresh.returning = known.styles or known.returning
             fresh.styles = known.styles and now - known.last <= IDLE
-            fresh.crowds, fresh.asked, fresh.shown = known.crowds, known.asked, known.shown
+            fresh.site, fresh.crowds = known.site, known.crowds
+            fresh.asked, fresh.shown = known.asked, known.shown
+            fresh.written, fresh.marked = known.written, bool(known.written)
         if key.is_kept:
             self._clients.put(key, fresh)
         return fresh
@@ -259,10 +271,10 @@ class History:
 
     def passed(self, key: ClientKey, host: str, now: float) -> None:
         """A client has fetched a style that was made for it alone, on that host."""
-        conduct = self.conduct(key, now)
+        conduct, name = self.conduct(key, now), self.hosts.name_of(host)
         if not conduct.styles and not conduct.returning:
-            self.styles.wronged(host)
-        self._do(Act(What.PASSED, key, host), conduct, now)
+            self.styles.wronged(name)
+        self._do(Act(What.PASSED, key, name), conduct, now)
 
     def begins_anew(self, key: ClientKey, now: float) -> None:
         """A client has shown that a person is there: what it did before is forgotten."""
@@ -270,7 +282,7 @@ class History:
         fresh.returning = fresh.styles = fresh.shown = True
         known = self._clients[key]
         if known is not None:
-            fresh.groups, fresh.crowds = known.groups, known.crowds
+            fresh.site, fresh.groups, fresh.crowds = known.site, known.groups, known.crowds
         if key.is_kept:
             self._clients.put(key, fresh)
 

@@ -23,6 +23,8 @@ class Styles:
 
     def __init__(self) -> None:
         self._sites: Recent[str, _Site] = Recent(_MAX_SITES)
+        self.are_anywhere = False
+        """Whether any host of the site has some."""
         self.tell: Tell | None = None
 
     def are_at(self, host: str) -> bool:
@@ -56,7 +58,7 @@ class Styles:
         """The site itself has answered with a style or script: who takes none now could have had some."""
         site = self._site(host)
         if not site.serves:
-            site.serves = True
+            site.serves = self.are_anywhere = True
             self._told(What.STYLED_SITE, host, now)
 
     def looked(self, host: str, *, found: bool, now: float) -> None:
@@ -64,7 +66,7 @@ class Styles:
         site = self._site(host)
         site.looks += 1
         if found and not site.links:
-            site.links = True
+            site.links = self.are_anywhere = True
             self._told(What.LINKED_STYLES, host, now)
 
     def fetched(self, host: str, *, first: bool) -> None:

@@ -15,7 +15,6 @@ from scrapeguard.core.acts import Act
 from scrapeguard.core.clients import Conduct, network_key
 from scrapeguard.core.crowds import LONGEST, ROUND, SUSPECT_FOR, Crowd
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import MAX_HOST
 
 MAX_CROWDS = 4096
 """Crowds in mind, in each of two generations; each takes at most 900 octets, 8 MB in all."""
@@ -58,10 +57,9 @@ class Walks:
         # Everybody comes by the front page, at some time: that two meet there tells nothing.
         if conduct.shown or not act.place:
             return
-        host = act.host[:MAX_HOST]
-        site = self._site(host, now)
+        site = self._site(conduct.site, now)
         if not conduct.crowds:
-            conduct.crowds = self._joined(act, host, site, now)
+            conduct.crowds = self._joined(act, conduct.site, now)
         readers = site.readers(act.place)
         suspects = [crowd for crowd in conduct.crowds if crowd.is_suspect(now)]
         conduct.walks = bool(suspects) and readers < 2
@@ -73,12 +71,12 @@ class Walks:
             site.opened(act.place, readers)
             self._count(act.place, conduct.crowds, site.length(now), now)
 
-    def passed(self, conduct: Conduct, host: str, now: float) -> None:
+    def passed(self, conduct: Conduct, now: float) -> None:
         """A client has shown that it is a browser."""
         conduct.walks = False
         if not conduct.asked:
             return
-        site = self._site(host[:MAX_HOST], now)
+        site = self._site(conduct.site, now)
         for crowd in conduct.crowds:
             if crowd.passed():
                 site.wronged(now)
@@ -100,7 +98,7 @@ class Walks:
         for crowd in suspects:
             crowd.ask(now, first=first)
 
-    def _joined(self, act: Act, host: str, site: _Site, now: float) -> tuple[Crowd, ...]:
+    def _joined(self, act: Act, host: str, now: float) -> tuple[Crowd, ...]:
         keys: tuple[tuple[tuple[str, object], int], ...] = (
             ((host, (act.key.user_agent, act.key.language, act.fingerprint)), _LEAST_OF_FINGERPRINT),
             ((host, network_key(act.key.address)), _LEAST_OF_NETWORK),

@@ -267,7 +267,18 @@ def test_people_behind_one_address_are_told_apart_by_what_they_send():
         assert visit.read(2, headers={**TYPED, **other}) == set()
 
 
-@pytest.mark.parametrize("sent", [{"sec-websocket-key": "x"}, {"accept": "*/*"}, {}])
+def test_a_header_of_websockets_makes_a_page_none_the_less_a_page():
+    assert Visit().read(4, headers={**TYPED, "sec-websocket-key": "x"}) == {"no-styles"}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"sec-fetch-mode": "websocket", "sec-fetch-site": "same-origin", "sec-fetch-dest": "empty"},
+        {"accept": "*/*"},
+        {},
+    ],
+)
 def test_what_opens_no_page_counts_for_nothing(sent):
     visit = Visit()
     assert visit.read(200, after=0.1, headers=sent) == set()

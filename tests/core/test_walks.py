@@ -239,6 +239,6 @@ def test_nothing_that_is_told_does_harm(steps):
         conduct.opened(place % 1024, now, False)
         walks.opened(Act(What.PAGE, key, "h", 0, fingerprint=fingerprint, place=place), conduct, now)
         if passes:
-            walks.passed(conduct, "h", now)
+            walks.passed(conduct, now)
         assert len(conduct.crowds) in (0, 3)
         assert place or not conduct.crowds or conduct.marks > 1
