@@ -56,6 +56,8 @@ class ForwardAuthApp(GuardMiddleware):
         self._tickets = tickets
         self._socket_peer = socket_peer
         self._complaints: set[str] = set()
+        self._field = str(guard.policy.proxies.field).encode()
+        """The field in which the server that asks names the visitor; empty once it was said that it does not."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection as ASGI asks."""
@@ -101,6 +103,8 @@ class ForwardAuthApp(GuardMiddleware):
         # Decoys go to servers that relay them: to some at once, to others when they ask what to answer.
         lie = Lie.LATER if dialect.yes_or_no else Lie.NOW if dialect.looks_at_verdict else Lie.NEVER
         request, drip_or_answer = self._consider(original, lie)
+        if self._field and self._field not in request.sent:
+            self._warn_of_one_client()
         answer = _at_once(drip_or_answer)
         decision: Decision = original["scrapeguard"]
         if answer is None:
@@ -185,6 +189,12 @@ class ForwardAuthApp(GuardMiddleware):
         except QuestionError:
             return scope
         return of_site(scope)
+
+    def _warn_of_one_client(self) -> None:
+        name = self._field.decode().title()
+        logger.warning("a question came without %s: all visitors then seem to be the server that asks", name)
+        # Said once.
+        self._field = b""
 
     def _complain(self, message: str) -> None:
         """Say once what is wrong with a question: each of them may be."""

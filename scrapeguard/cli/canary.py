@@ -130,11 +130,15 @@ def _text(name: str, most: int) -> str:
     return octets.decode("utf-8", "replace")
 
 
+_ENOUGH = 5
+"""Runs of words in common from which on a text is taken for one that was served; two sites share some by chance."""
+
+
 def _strength(one: Found) -> str:
     """How sure it is that the text is of this page."""
     if one.by_id:
         return "id"
-    return "words" if one.runs > 1 else "weak"
+    return "words" if one.runs >= _ENOUGH else "weak"
 
 
 def _as_json(one: Found) -> dict[str, object]:
@@ -172,8 +176,9 @@ def _print_found(found: list[Found]) -> None:
     )
     if len(found) > _SHOWN:
         print(f"… and {count(len(found) - _SHOWN, 'page')} more; --json tells all.")
-    if not any(one.by_id or one.runs > 1 for one in found):
-        print(f"\nOnly one run of {RUN} words is in common: this may be chance. Look for a longer part of the text.")
+    if all(_strength(one) == "weak" for one in found):
+        little = f"fewer than {_ENOUGH} runs of {RUN} words are in common with any page"
+        print(f"\nweak: {little}; this may be chance. Look for a longer part of the text.")
 
 
 def _print_check(check: Check, name: str) -> None:

@@ -25,7 +25,8 @@ _MAX_REASONS = 64
 
 # nginx and Apache; a virtual host with its port may stand before it (Apache's vhost_combined), anything after it.
 _COMBINED = re.compile(
-    rb'(?:(?P<host>[^\s:]{1,255}):\d{1,5} )?(?P<client>\S+) \S+ [^\["]*\[(?P<time>[^\]]{1,64})\] '
+    rb"(?:(?P<host>[^\s:]{1,255})(?::\d{1,5} | (?=[0-9a-fA-F.:]+ \S+ \S+ \[)))?"
+    rb'(?P<client>\S+) \S+ [^\["]*\[(?P<time>[^\]]{1,64})\] '
     rb'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}|-) (?:\d+|-)'
     rb'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?'
 )

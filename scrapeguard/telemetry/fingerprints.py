@@ -27,15 +27,19 @@ _MAX_WORD = 20
 _WORD = re.compile(r"[^\W_]+")
 _ASCII_WORD = re.compile(rb"[0-9a-z]+")
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,2000}>")
+_AROUND = ("head", "style", "script", "nav", "header", "footer")
+"""Elements that stand around the text of a page, alike on all pages of a site."""
+_OPENING = re.compile(rf"<({'|'.join(_AROUND)})\b", re.IGNORECASE)
+_CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _AROUND}
 _SILENT = "'\u2019\u2018\u02bc\u00ad\u200b\u200c\u200d\u2060\ufeff"
 """Left out of words: apostrophes, which are written in several ways, and marks that nobody sees."""
 
 
 def words(text: str, most: int) -> list[bytes]:
-    """The first words of a text, as they are compared: without markup, in lower case, in one normal form."""
+    """The first words of a text, as they are compared: in lower case, in one normal form, without markup."""
     text = text[: most * _MAX_WORD]
     if "<" in text:
-        text = _TAG.sub(" ", text)
+        text = _TAG.sub(" ", _inner(text))
     if text.isascii():
         # Most texts are; this takes a third of the time.
         return _ASCII_WORD.findall(text.replace("'", "").lower().encode())[:most]
@@ -44,6 +48,22 @@ def words(text: str, most: int) -> list[bytes]:
         text = text.replace(mark, "")
     folded = normalize("NFKC", text).casefold()
     return [word.encode("utf-8", "replace") for word in _WORD.findall(folded)[:most]]
+
+
+def _inner(text: str) -> str:
+    """A page without the elements that stand around its text; those that are never closed stay."""
+    kept, at, open_ended = [], 0, set()
+    for opening in _OPENING.finditer(text):
+        name = opening[1].lower()
+        if opening.start() < at or name in open_ended:
+            continue
+        closing = _CLOSING[name].search(text, opening.end())
+        if closing is None:
+            open_ended.add(name)
+        else:
+            kept.append(text[at : opening.start()])
+            at = closing.end()
+    return " ".join((*kept, text[at:]))
 
 
 def winnow(text: str) -> bytes:

@@ -606,3 +606,14 @@ def test_a_method_that_reads_nothing_is_promised_none(lying):
     no = lying.ask("/decide/nginx", *told_so, ("user-agent", "GPTBot/1.2"))
     assert rendered(lying, no, method="POST").status == 403
     assert statuses_of(lying) == [403]
+
+
+def test_a_server_that_names_no_visitor_is_told_of_once(service, caplog):
+    with caplog.at_level(logging.WARNING, "scrapeguard"):
+        service.ask("/decide", *told("/page"), ("x-forwarded-for", "192.0.2.1"))
+        assert not caplog.records
+        for _ in range(3):
+            service.ask("/decide", *(pair for pair in told("/page") if pair[0] != "x-forwarded-for"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "a question came without X-Forwarded-For: all visitors then seem to be the server that asks"
+    ]

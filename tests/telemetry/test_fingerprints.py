@@ -30,6 +30,18 @@ def test_a_text_shares_all_it_keeps_with_itself(text):
     assert bool(kept) == (len(words(text, MAX_WORDS)) >= RUN)
 
 
+def test_what_stands_around_a_text_is_no_part_of_it():
+    text, around = article(1), article(2)
+    page = f"<HEAD><style>{around}</style></HEAD><nav >{around}</nav><main>{text}</main><footer>{around}</footer\n>"
+    assert words(page, MAX_WORDS) == words(text, MAX_WORDS)
+    assert not shared(winnow(page), all_prints(around))
+
+
+def test_what_is_never_closed_is_text_and_takes_no_time():
+    assert words(f"<nav>{article(3, 20)}", MAX_WORDS) == words(article(3, 20), MAX_WORDS)
+    assert len(words("<head><nav>word " * 100_000, 200_000)) == 100_000
+
+
 def test_common_words_at_every_place_do_not_hide_a_quote():
     text = " ".join(["the"] * 50 + [f"w{number}" for number in range(50)])
     for start in range(40):
