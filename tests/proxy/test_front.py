@@ -134,3 +134,90 @@ def test_trailers_are_no_header_fields(stage, raw_request, recorder):
     chunks = b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: 1\r\n\r\n"
     raw_request(port, b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + chunks)
     assert b"x-trailer" not in dict(app.scopes[0]["headers"])
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def posted(port, begin):
+    """A connection on which a request has begun and is answered already."""
+    client = socket.create_connection(("127.0.0.1", port), 5)
+    client.sendall(begin)
+    answer = b""
+    while not answer.endswith(b"page"):
+        answer += client.recv(65536)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [(b"0\r\n", b"a: b\r\n" * 700), (b"0\r\nx: ", b"a" * 4096), (b"1;x=", b"a" * 4096)],
+    ids=["many trailers", "long trailer", "long extension"],
+)
+def test_what_follows_a_body_without_end_is_cut_and_not_answered_again(stage, begin, piece):
+    with posted(stage.serve(page), CHUNKED + begin) as client:
+        sent = 0
+        with suppress(OSError):
+            for _ in range(200):
+                client.sendall(piece)
+                sent += len(piece)
+                time.sleep(0.005)
+        assert rest(client) == b""
+    assert sent < 200 * len(piece)
+
+
+def test_trailers_are_not_kept(stage, monkeypatch):
+    kept = []
+    of_uvicorn = protocol.HttpToolsProtocol.on_header
+
+    def on_header(self, name, value):
+        of_uvicorn(self, name, value)
+        kept.append(name)
+
+    monkeypatch.setattr(protocol.HttpToolsProtocol, "on_header", on_header)
+    with posted(stage.serve(page), CHUNKED + b"0\r\n") as client:
+        client.sendall(b"a: b\r\nexpect: 100-continue\r\n\r\n" + get("/"))
+        assert rest(client).count(b"page") == 1
+    assert kept == [b"Host", b"Transfer-Encoding", b"Host", b"Connection"]
+
+
+def test_trailers_are_not_awaited_for_ever(stage, monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_WITHIN", 0.3)
+    with posted(stage.serve(page), CHUNKED + b"0\r\n") as client:
+        sent = 0
+        with suppress(OSError):
+            for _ in range(100):
+                client.sendall(b"a: b\r\n")
+                sent += 1
+                time.sleep(0.05)
+        assert rest(client) == b""
+    assert sent < 100
+
+
+@pytest.mark.parametrize("length", [1, 5])
+def test_who_sends_a_body_after_its_answer_is_not_awaited_for_ever(stage, monkeypatch, length):
+    monkeypatch.setattr(protocol, "HEAD_WITHIN", 0.3)
+    begin = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % length
+    with posted(stage.serve(page), begin) as client:
+        client.sendall(b"x")
+        assert rest(client) == b""
+
+
+def test_a_body_in_many_small_chunks_does_not_add_up(stage, body_of, quiet_lifespan):
+    bodies = []
+
+    async def read(scope, receive, send):
+        bodies.append(await body_of(receive))
+        await page(scope, receive, send)
+
+    port = stage.serve(quiet_lifespan(read))
+    extension = b";x=" + b"y" * 30_000
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(CHUNKED)
+        for _ in range(5):
+            for piece in (b"1" + extension, b"\r\n", b"x", b"\r\n"):
+                client.sendall(piece)
+                time.sleep(0.02)
+        client.sendall(b"0\r\nX-Trailer: 1\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert bodies == [b"xxxxx"]
