@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterable
 from ssl import SSLContext
 from typing import NamedTuple
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -78,6 +79,7 @@ class Client:
         self._tls = tls
         self._connectors: dict[str | None, aiohttp.BaseConnector] = {}
         self._routes: dict[Upstream, _Route] = {}
+        self._used: WeakSet[ResponseHandler] = WeakSet()
 
     async def ask(self, upstream: Upstream, question: Question) -> UpstreamAnswer:
         """The answer of an upstream, its body not read yet.
@@ -88,11 +90,12 @@ class Client:
         try:
             route = self._routes.get(upstream) or self._open(upstream)
             connection = await self._connect(route)
+            was_kept = connection.protocol in self._used
             try:
                 return await self._exchange(connection, question)
             except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-                # A connection that was kept may end just as it is used again.
-                if question.body is not None or question.method not in _SAFE_TO_REPEAT:
+                # A connection that was kept may end just as it is used again; on a new one it is the upstream's answer.
+                if not was_kept or question.body is not None or question.method not in _SAFE_TO_REPEAT:
                     raise
             return await self._exchange(await self._connect(route), question)
         except TimeoutError as error:
@@ -117,6 +120,7 @@ class Client:
         try:
             if protocol is None:
                 raise aiohttp.ServerDisconnectedError
+            self._used.add(protocol)
             protocol.set_response_params(
                 skip_payload=question.method == "HEAD",
                 read_until_eof=True,

@@ -89,6 +89,13 @@ def test_an_upstream_that_restarts_is_asked_anew_where_asking_twice_does_no_harm
     assert statuses_of(answer) == [502]
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_upstream_that_hangs_up_on_a_new_connection_is_not_asked_again(stage, raw_request, statuses_of, one, method):
+    upstream = stage.raw(lambda conversation: conversation.head())
+    assert statuses_of(raw_request(stage.relay(upstream.port), one("/", method=method))) == [502]
+    assert (upstream.connections, len(upstream.heard)) == (1, 1)
+
+
 def test_a_body_is_never_sent_twice(stage, raw_request, statuses_of, one):
     def once(conversation):
         if conversation.head() is not None:
