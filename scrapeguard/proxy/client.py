@@ -17,10 +17,11 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError, StreamWriter
+from aiohttp.http import HttpProcessingError, RawResponseMessage, StreamWriter
 from yarl import URL
 
 from scrapeguard.proxy.errors import UpstreamError, UpstreamTimeoutError
+from scrapeguard.proxy.headsonly import HeadsOnly
 from scrapeguard.proxy.upstream import Upstream
 from scrapeguard.proxy.upstreamanswer import UpstreamAnswer
 
@@ -129,14 +130,13 @@ class Client:
                 max_line_size=MOST_RESPONSE_LINE,
                 max_field_size=MOST_RESPONSE_LINE,
             )
+            heads = HeadsOnly(protocol) if question.method == "HEAD" else None
             if question.body is None:
                 _send_head(protocol, question.head)
             else:
                 loop = asyncio.get_running_loop()
                 upload = loop.create_task(_send(protocol, loop, question, question.body))
-            message, content = await protocol.read()
-            while message.code < 200 and message.code != _SWITCHING:
-                message, content = await protocol.read()
+            message, content = await _last_head(protocol, heads)
         except BaseException:
             if upload is not None:
                 upload.cancel()
@@ -168,6 +168,20 @@ class Client:
         self._routes = {}
         for connector in connectors.values():
             await connector.close()
+
+
+async def _last_head(
+    protocol: ResponseHandler, heads: HeadsOnly | None
+) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+    """The head of the answer itself, after those that only tell of it (RFC 9110 §15.2)."""
+    message, content = await protocol.read()
+    while message.code < 200 and message.code != _SWITCHING:
+        if heads is not None:
+            heads.go_on()
+        message, content = await protocol.read()
+    if heads is not None:
+        heads.end()
+    return message, content
 
 
 async def _send(

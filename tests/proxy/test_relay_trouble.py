@@ -133,6 +133,42 @@ def test_what_an_upstream_says_unasked_answers_nobody(stage, raw_request, split,
     assert upstream.connections == 2
 
 
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"], ids=["", "early hints"])
+@pytest.mark.parametrize("body", [b"ok", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"], ids=["body", "answer"])
+def test_a_body_right_after_the_answer_to_head_is_left_out(stage, raw_request, split, one, parser, before, body):
+    def with_body(conversation):
+        while conversation.head() is not None:
+            conversation.send(before + b"HTTP/1.1 200 OK\r\nX-It: is\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    upstream = stage.raw(with_body)
+    port = stage.relay(upstream.port, http=parser)
+    for asked in (1, 2):
+        status, headers, rest = split(raw_request(port, one("/", method="HEAD")))
+        assert (status, dict(headers)[b"x-it"], rest) == (200, b"is", b"")
+        assert (upstream.connections, len(upstream.heard)) == (asked, asked)
+
+
+def test_the_answer_to_head_may_come_in_pieces_and_its_connection_is_kept(stage, raw_request, split, one):
+    def in_pieces(conversation):
+        while conversation.head() is not None:
+            for octet in b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\n":
+                conversation.send(bytes([octet]))
+                time.sleep(0.001)
+
+    upstream = stage.raw(in_pieces)
+    port = stage.relay(upstream.port)
+    for _ in range(3):
+        status, headers, _ = split(raw_request(port, one("/", method="HEAD")))
+        assert (status, dict(headers)[b"x"]) == (200, b"y")
+    assert split(raw_request(port, one("/", method="HEAD")))[0] == 200
+    assert upstream.connections == 1
+
+
+def test_an_upstream_that_ends_in_its_answer_to_head_is_a_bad_gateway(stage, raw_request, statuses_of, one):
+    upstream = stage.raw(one_answer(b"HTTP/1.1 200 OK\r\nX: "))
+    assert statuses_of(raw_request(stage.relay(upstream.port), one("/", method="HEAD"))) == [502]
+
+
 def test_an_upstream_that_is_silent_is_late(stage, raw_request, statuses_of, eventually, one):
     ended = []
 
