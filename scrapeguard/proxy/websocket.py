@@ -129,12 +129,10 @@ def as_text(value: bytes) -> str:
 
 async def _accept(connection: ClientConnection, send: Send) -> None:
     response = connection.response
-    raw = [] if response is None else _raw(response)
-    headers = [
-        field
-        for field in response_fields(raw, ResponseNames(), bodiless=False) or []
-        if not field[0].startswith(b"sec-websocket-")
-    ]
+    fields = [] if response is None else response_fields(_raw(response), ResponseNames(), bodiless=False)
+    if fields is None:
+        raise UpstreamError("a malformed field in the answer to the handshake")
+    headers = [field for field in fields if not field[0].startswith(b"sec-websocket-")]
     await send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": headers})
 
 

@@ -9,13 +9,16 @@ from contextlib import closing, contextmanager
 from socket import SHUT_RDWR, create_server
 
 import pytest
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus
+from websockets.http11 import Response
 from websockets.sync.client import connect
 from websockets.sync.server import serve, unix_serve
 
+from scrapeguard.proxy.errors import UpstreamError
 from scrapeguard.proxy.exchange import Limits
 from scrapeguard.proxy.relay import Ceilings
-from scrapeguard.proxy.websocket import _sendable
+from scrapeguard.proxy.websocket import _accept, _sendable
 
 TIMEOUT = 5
 
@@ -120,6 +123,22 @@ def test_fields_of_the_answer_come_back(stage):
 
     with upstream(echo, process_response=add) as port, open_to(stage.relay(port)) as client:
         assert client.response.headers["Set-Cookie"] == "a=1"
+
+
+def test_an_answer_with_a_malformed_field_is_not_accepted_without_its_fields():
+    """The client for WebSockets lets none through today; another version of it may."""
+    sent = []
+
+    class Connection:
+        response = Response(101, "Switching Protocols", Headers([("Set-Cookie", "a=1"), ("X It", "b")]))
+        subprotocol = None
+
+    async def send(message):
+        sent.append(message)
+
+    with pytest.raises(UpstreamError, match="malformed field"):
+        asyncio.run(_accept(Connection(), send))
+    assert sent == []
 
 
 @pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "bye"), (1008, "no"), (1011, "ä" * 60), (4321, "own")])
