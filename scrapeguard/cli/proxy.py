@@ -156,7 +156,7 @@ class NamedUpstreams(NamedTuple):
         by_host: dict[str, Upstream] = {}
         for text in texts:
             host, equals, url = text.partition("=")
-            if not equals or ":" in host:
+            if not equals or "://" in host or host.startswith("unix:"):
                 if default is not None:
                     raise UpstreamNameError(f"{text}: there is another upstream for all hosts; name hosts as HOST=URL")
                 default = Upstream.of(text)

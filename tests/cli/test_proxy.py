@@ -20,6 +20,8 @@ import pytest
 
 import scrapeguard
 from scrapeguard.cli import main
+from scrapeguard.cli.proxy import NamedUpstreams
+from scrapeguard.proxy.upstream import Upstream, Upstreams
 
 ROOT = Path(scrapeguard.__file__).parents[1]
 TIMEOUT = 20
@@ -162,6 +164,24 @@ def test_each_host_may_have_its_upstream(tmp_path, rules, upstream):
     with proxy(tmp_path, rules, "--upstream", "http://127.0.0.1:9", "--upstream", other) as running:
         assert running.ask()[0] == 200
         assert list(running.started["upstreams"]) == ["site.example", "*"]
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "by_host"),
+    [
+        ("http://a:3000", "http://a:3000", {}),
+        ("unix:/run/a=b.sock", "unix:/run/a=b.sock", {}),
+        ("unix:/run/a=http://b", "unix:/run/a=http://b", {}),
+        ("A.example=http://b", None, {"a.example": "http://b"}),
+        ("a.example=unix:/run/b=c.sock", None, {"a.example": "unix:/run/b=c.sock"}),
+        ("[::1]=http://[::2]:3000", None, {"[::1]": "http://[::2]:3000"}),
+    ],
+)
+def test_an_upstream_is_of_one_host_or_of_all(text, default, by_host):
+    named = NamedUpstreams.of([text])
+    assert named.default == (default and Upstream.of(default))
+    assert named.by_host == {host: Upstream.of(url) for host, url in by_host.items()}
+    assert Upstreams(named.default, named.by_host)
 
 
 def site_rules(*sites):
@@ -371,7 +391,9 @@ def test_it_may_serve_https(tmp_path, rules, upstream):
         (["--upstream", "http://h/path"], "what the client asks for"),
         (["--upstream", "http://a", "--upstream", "http://b"], "HOST=URL"),
         (["--upstream", "h=http://a", "--upstream", "H=http://b"], "another upstream"),
-        (["--upstream", "h:80=http://a"], "h:80=http://a"),
+        (["--upstream", "http://a/?b=http://c"], "what the client asks for"),
+        (["--upstream", "http://a", "--upstream", "h:80=http://b"], "h:80: write a host as"),
+        (["--upstream", "http://a", "--upstream", "h=127.0.0.1:3000"], "http://host:port"),
         (["--upstream", "http://a", "--listen", "nowhere"], "HOST:PORT"),
         (["--upstream", "http://a", "--listen", "127.0.0.1:99999"], "HOST:PORT"),
         (["--upstream", "http://a", "--listen", "203.0.113.1:80"], "cannot listen"),
