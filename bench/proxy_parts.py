@@ -141,6 +141,9 @@ def serve_asgi(part: str, upstreams: list[str]) -> None:
             relay = Relay(Upstreams(At.of(upstreams[0]), by_host), proxies=policy.proxies)
             return relay if part == "relay" else ScrapeGuard(relay, policy)
 
+        def in_force(self) -> None:
+            pass
+
         async def close(self) -> None:
             pass
 

@@ -15,7 +15,6 @@ from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.ticket import Tickets
 from scrapeguard.asgi.types import ASGIApp
-from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.policy import Policy
 from scrapeguard.parts import Parts
 from scrapeguard.rulefile.load import load_policy
@@ -30,7 +29,8 @@ class ScrapeGuard(GuardMiddleware):
         refused_paths: a coroutine function that names the paths whose authors refuse AI, as patterns like those of
             robots.txt; it is asked beside the requests. None where the app has no authors, or marks its responses.
         refused_paths_every: seconds between two of these questions.
-        behaviour: what is known of clients already, as from a guard that this one takes the place of.
+        after: the one that this takes the place of, whose memory of clients it goes on with; nothing of that one
+            changes until `take_over`.
         options: what `GuardMiddleware` takes besides.
 
     Raises:
@@ -44,17 +44,22 @@ class ScrapeGuard(GuardMiddleware):
         *,
         refused_paths: Source | None = None,
         refused_paths_every: float = 60.0,
-        behaviour: Behaviour | None = None,
+        after: ScrapeGuard | None = None,
         **options: Any,
     ) -> None:
         policy = rules if isinstance(rules, Policy) else load_policy(rules)
-        self._parts = Parts(policy, behaviour=behaviour, monotonic=options.get("monotonic", time.monotonic))
+        before = None if after is None else after._parts
+        self._parts: Parts = Parts(policy, after=before, monotonic=options.get("monotonic", time.monotonic))
         guard = self._parts.guard
         if refused_paths is not None:
             take = partial(setattr, guard, "refused_paths")
             self._parts.jobs.append(RefusedPathsJob(refused_paths, take, every=refused_paths_every))
         options = self._parts.options(options, app)
         super().__init__(app, guard, background=Background(self._parts.jobs), **options)
+
+    def take_over(self) -> None:
+        """Take the place of the one before: to be called in the event loop, once this one has begun to serve."""
+        self._parts.take_over()
 
     def metrics(self) -> dict[str, float]:
         """What to watch: numbers since the start but for the age of lists, in seconds, and for what is in mind now."""

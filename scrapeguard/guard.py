@@ -52,6 +52,7 @@ class Guard:
         classifier: tells what a User-Agent claims; by default one over the catalogue of the policy.
         verifier: tells whether that is true; None to leave it a claim.
         behaviour: tells what a client is and does besides; None to look at each request alone.
+        rates: counts how often clients ask, in the windows of the policy; None to begin with nobody.
         monotonic: seconds that never go back.
     """
 
@@ -62,11 +63,12 @@ class Guard:
         classifier: UserAgentClassifier | None = None,
         verifier: Verifier | None = None,
         behaviour: Behaviour | None = None,
+        rates: Rates | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
         self.behaviour = behaviour
-        self.rates = Rates(policy.windows)
+        self.rates = Rates(policy.windows) if rates is None else rates
         self.monotonic = monotonic
         self._verifier = verifier
         self._decoys = policy.decoys if policy.decoys.serve else None

@@ -35,7 +35,7 @@ from scrapeguard.secret import SiteSecret, site_secret
 from scrapeguard.stores.choose import open_store
 from scrapeguard.stores.port import StoreError
 from scrapeguard.telemetry.addresses import ADDRESS_FORMS
-from scrapeguard.telemetry.events import EventLog, Recorder
+from scrapeguard.telemetry.events import EventLog
 from scrapeguard.verification.lists import ListFolder, PublishedLists, default_folder, newest, packaged_lists
 from scrapeguard.verification.refresh import Fetch, RefreshJob, fetch
 from scrapeguard.verification.reversedns import ReverseDns
@@ -51,7 +51,8 @@ class Parts:
 
     Args:
         policy: what the owner wants.
-        behaviour: what is known of clients already; None to know nobody.
+        after: the parts that these take the place of, whose memory of clients they go on with; nothing of those changes
+            until `take_over`. Under another secret clients have other tags: all begins anew then.
         monotonic: seconds that never go back.
 
     Raises:
@@ -62,17 +63,46 @@ class Parts:
         self,
         policy: Policy,
         *,
-        behaviour: Behaviour | None = None,
+        after: Parts | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
         self.secret = site_secret(policy.secret, os.environ)
         self.verification = Verification(policy, os.environ, fetch=fetch if policy.verification.refresh else None)
-        self.behaviour = behaviour or new_behaviour(policy, self.secret.octets)
-        self.behaviour.traps = Traps(self.secret.octets) if policy.traps.live else None
-        self.guard = Guard(policy, verifier=self.verification.verifier, behaviour=self.behaviour, monotonic=monotonic)
-        self.exchange = exchange_job(policy.store, self.guard, self.behaviour)
+        known = after if after is not None and after.secret.octets == self.secret.octets else None
+        self.behaviour: Behaviour = (
+            new_behaviour(policy, self.secret.octets)
+            if known is None
+            else known.behaviour.with_traps(Traps(self.secret.octets) if policy.traps.live else None)
+        )
+        self.guard: Guard = Guard(
+            policy,
+            verifier=self.verification.verifier,
+            behaviour=self.behaviour,
+            rates=known.guard.rates if known is not None and known.policy.windows == policy.windows else None,
+            monotonic=monotonic,
+        )
+        # Who came to a store once more would hear there what it has told itself.
+        goes_on = known is not None and known.policy.store == policy.store
+        self.exchange: ExchangeJob | None = (
+            known.exchange if known is not None and goes_on else exchange_job(policy.store, self.guard, self.behaviour)
+        )
+        if after is None:
+            self.take_over()
         self.jobs: list[Job] = [*self.verification.jobs, *([self.exchange] if self.exchange else [])]
+
+    def take_over(self) -> None:
+        """Be told from now on what happens here, and read headers by this policy: when these parts begin to serve.
+
+        To be called where the requests are handled, since memory is changed that others may use.
+        """
+        self.behaviour.come_by_proxy(proxied=bool(self.policy.proxies.networks))
+        if self.exchange is None:
+            history = self.behaviour.history
+            history.tell = history.styles.tell = self.behaviour.ledger.tell = None
+        else:
+            self.exchange.journal.rates = self.guard.rates
+            self.exchange.journal.listen()
 
     def options(self, given: Mapping[str, Any], app: ASGIApp | None, *, drips: bool = True) -> dict[str, Any]:
         """What a middleware takes besides the guard; what is given stays.
@@ -88,7 +118,8 @@ class Parts:
         """
         options = dict(given)
         if "record" not in options:
-            options["record"] = open_recorder(self.policy.events, self.secret.octets)
+            log = open_events(self.policy.events, self.secret.octets)
+            options["record"] = None if log is None else log.record
         if "passage" not in options:
             options["passage"] = Passage(self.guard, Tokens(self.secret.octets), clock=time.time)
         if self.policy.decoys.serve and "decoying" not in options:
@@ -201,14 +232,14 @@ def new_budget(said: DecoyPolicy, now: float) -> Budget:
 
 
 def exchange_job(store: str, guard: Guard, behaviour: Behaviour) -> ExchangeJob | None:
-    """What exchanges with other workers; None where each keeps what it knows to itself.
+    """What exchanges with other workers; None where each keeps what it knows to itself. Its journal is yet to listen.
 
     Raises:
         StoreError: the store cannot be used here, since what it needs is not installed.
     """
     if store == "memory":
         return None
-    journal = Journal(behaviour.history, behaviour.ledger, guard.rates)
+    journal = Journal(behaviour.history, behaviour.ledger, guard.rates, listens=False)
     name = store.partition(":")[0]
     return ExchangeJob(
         open_store(store, Path()),
@@ -263,7 +294,7 @@ def list_urls(catalogue: Catalogue) -> list[str]:
     return list(dict.fromkeys(url for agent in catalogue.agents for url in agent.verify.ranges))
 
 
-def open_recorder(said: EventPolicy, secret: bytes) -> Recorder | None:
+def open_events(said: EventPolicy, secret: bytes) -> EventLog | None:
     """What `events.log` names: stderr, logging, off (None), or the path of a file to which lines are added.
 
     Args:
@@ -275,16 +306,13 @@ def open_recorder(said: EventPolicy, secret: bytes) -> Recorder | None:
     """
     if said.log == "off":
         return None
-    return EventLog(_writer(said.log), shown=ADDRESS_FORMS[said.addresses](secret)).record
-
-
-def _writer(target: str) -> Callable[[str], object]:
-    if target == "logging":
-        return _log_lines
-    if target == "stderr":
-        return lambda lines: _write(sys.stderr, lines)
-    file = Path(target).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the process
-    return lambda lines: _write(file, lines)
+    shown = ADDRESS_FORMS[said.addresses](secret)
+    if said.log == "logging":
+        return EventLog(_log_lines, shown=shown)
+    if said.log == "stderr":
+        return EventLog(lambda lines: _write(sys.stderr, lines), shown=shown)
+    file = Path(said.log).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the log
+    return EventLog(partial(_write, file), shown=shown, end=file.close)
 
 
 def _log_lines(lines: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -66,11 +67,25 @@ class ExchangeJob:
         self._failure = failure
         self._kept: bytes | None = None
         self._lost = False
+        self._runs = False
         self.failures = 0
         """Exchanges that failed."""
 
     async def run_once(self) -> None:
-        """One exchange."""
+        """One exchange; none where another is under way, as while a guard takes the place of another."""
+        if self._runs:
+            return
+        self._runs = True
+        try:
+            await self._exchange()
+        except asyncio.CancelledError:
+            # It is handed in all the same, most of the time: to be told twice is worse than not at all.
+            self._kept = None
+            raise
+        finally:
+            self._runs = False
+
+    async def _exchange(self) -> None:
         if self._kept is None:
             self._kept = self.journal.take(self._monotonic())
         try:

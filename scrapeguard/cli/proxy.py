@@ -18,10 +18,9 @@ from scrapeguard.cli.listening import BACKLOG, listen, place_of
 from scrapeguard.cli.loading import load_or_report, rules_path
 from scrapeguard.cli.output import fail, print_json
 from scrapeguard.cli.sharing import share_secret, store_of_workers
-from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.policy import EventPolicy, Policy
 from scrapeguard.errors import PolicyError, Problem
-from scrapeguard.parts import open_recorder, template_faults
+from scrapeguard.parts import open_events, template_faults
 from scrapeguard.proxy.client import Client
 from scrapeguard.proxy.exchange import Limits
 from scrapeguard.proxy.relay import Relay
@@ -30,9 +29,11 @@ from scrapeguard.proxy.types import ASGIApp
 from scrapeguard.proxy.upstream import Upstream, UpstreamNameError, Upstreams
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.secret import SecretError, site_secret
-from scrapeguard.telemetry.events import Recorder
+from scrapeguard.telemetry.events import EventLog
 
 _MOST_FILES = 1 << 16
+_LogKey = tuple[EventPolicy, bytes]
+"""What is written down, and the secret that hashes addresses."""
 
 
 class _Builder:
@@ -43,23 +44,44 @@ class _Builder:
         self._limits = limits
         self._store = store
         self._client = Client()
-        self._secret = b""
-        self._behaviour: Behaviour | None = None
-        self._recorders: dict[EventPolicy, Recorder | None] = {}
+        self._present: ScrapeGuard | None = None
+        self._next: ScrapeGuard | None = None
+        self._logs: dict[_LogKey, EventLog | None] = {}
+        self._next_log: _LogKey | None = None
+        self._used: tuple[_LogKey | None, ...] = ()
 
     def __call__(self, policy: Policy) -> ASGIApp:
-        """The guarded relay; it knows of clients what the one before did."""
+        """The guarded relay; it knows of clients what the one in force does, which stays as it is."""
         if self._store is not None and policy.store == "memory":
             policy.store = self._store
-        secret = site_secret(policy.secret, os.environ).octets
-        if policy.events not in self._recorders:
-            self._recorders[policy.events] = open_recorder(policy.events, secret)
+        # What was opened for rules that never came into force.
+        self._close_unused()
+        key = self._next_log = (policy.events, site_secret(policy.secret, os.environ).octets)
+        if key not in self._logs:
+            self._logs[key] = open_events(*key)
+        log = self._logs[key]
         upstreams = self._named.beside(policy)
         relay = Relay(upstreams, proxies=policy.proxies, limits=self._limits, client=self._client)
-        known = self._behaviour if secret == self._secret else None
-        guarded = ScrapeGuard(relay, policy, behaviour=known, record=self._recorders[policy.events])
-        self._secret, self._behaviour = secret, guarded.guard.behaviour
+        guarded = ScrapeGuard(relay, policy, after=self._present, record=None if log is None else log.record)
+        self._next = guarded
         return guarded
+
+    def in_force(self) -> None:
+        """What was built last serves from now on."""
+        if self._next is None:
+            return
+        self._present, self._next = self._next, None
+        self._present.take_over()
+        if self._used[-1:] != (self._next_log,):
+            # Requests under way go on to write by the rules before.
+            self._used = (*self._used[-1:], self._next_log)
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        for key in [key for key in self._logs if key not in self._used]:
+            log = self._logs.pop(key)
+            if log is not None:
+                log.close(timeout=0.0)
 
     async def close(self) -> None:
         """Close the connections to the upstreams."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from hashlib import blake2b
 
 from scrapeguard.core.browserheaders import BrowserHeaders
@@ -50,6 +51,16 @@ class Behaviour:
         self._browsers = browsers
         self._secret = secret
         self._versions: Recent[str, str] = Recent(_MAX_VERSIONS)
+
+    def with_traps(self, traps: Traps | None) -> Behaviour:
+        """What goes on with the same memory where the traps are these; this one stays as it is."""
+        other = copy(self)
+        other.traps = traps
+        return other
+
+    def come_by_proxy(self, *, proxied: bool) -> None:
+        """Say whether requests come by a proxy from now on, for all that share this memory."""
+        self._browsers.proxied = proxied
 
     def of_browser(self, request: Request, client: str | None, scheme: str, now: float) -> tuple[Evidence, ...]:
         """What is odd about somebody who names a browser.

@@ -68,7 +68,8 @@ class BrowserHeaders:
 
     def __init__(self, engines: Iterable[Engine], *, proxied: bool = False) -> None:
         self._engines = tuple(engines)
-        self._proxied = proxied
+        self.proxied = proxied
+        """Whether requests come by a proxy."""
         self._writings: Recent[tuple[bytes | None, bytes], tuple[Evidence, ...]] = Recent(_MAX_WRITINGS)
         self._newer: Recent[str, bool] = Recent(_MAX_HOSTS)
         self._local: Recent[str, bool] = Recent(_MAX_HOSTS)
@@ -146,7 +147,7 @@ class BrowserHeaders:
             request: what was asked for.
         """
         sent = request.sent
-        if self._proxied or request.resolved or is_passed_on(sent):
+        if self.proxied or request.resolved or is_passed_on(sent):
             return ()
         key = (request.user_agent, b",".join(sent))
         known = self._writings[key]

@@ -39,20 +39,27 @@ class Journal:
         history: what clients did.
         ledger: what they answer for.
         rates: how often they asked.
+        listens: whether it is told at once what happens here; otherwise from `listen` on.
     """
 
-    def __init__(self, history: History, ledger: Ledger, rates: Rates) -> None:
+    def __init__(self, history: History, ledger: Ledger, rates: Rates, *, listens: bool = True) -> None:
         self._history = history
         self._ledger = ledger
-        self._rates = rates
+        self.rates = rates
+        """How often clients asked. Replaced where other windows count."""
         self._acts: deque[_Told] = deque(maxlen=MAX_WAITING)
         self._entries: deque[_Told] = deque(maxlen=MAX_WAITING)
         self.dropped = 0
         """Acts and counts that nobody was told of, since there were too many."""
         self.unreadable = 0
         """Parts of batches in which nothing could be read."""
-        history.tell = history.styles.tell = self._tell
-        ledger.tell = self._write_down
+        if listens:
+            self.listen()
+
+    def listen(self) -> None:
+        """Be told what happens here from now on, in the place of whoever was told before."""
+        self._history.tell = self._history.styles.tell = self._tell
+        self._ledger.tell = self._write_down
 
     def _tell(self, act: Act, now: float) -> None:
         self.dropped += len(self._acts) == MAX_WAITING
@@ -66,7 +73,7 @@ class Journal:
         """A batch of what is new here; None where nothing is. What clients answer for goes first."""
         entries = _some(self._entries, _AT_ONCE)
         acts = _some(self._acts, _AT_ONCE)
-        counted = list(self._rates.take_new().items())
+        counted = list(self.rates.take_new().items())
         counts = counted[:_MAX_COUNTS]
         self.dropped += len(counted) - len(counts)
         if not (entries or acts or counts):
@@ -128,7 +135,7 @@ class Journal:
 
     def _hear_count(self, one: Any, keys: list[ClientKey], age: float, now: float) -> None:
         client, number = one
-        self._rates.note(address_key(str(client)), now, max(0, min(int(number), _MAX_REQUESTS)))
+        self.rates.note(address_key(str(client)), now, max(0, min(int(number), _MAX_REQUESTS)))
 
 
 def _some(waiting: deque[_Told], number: int) -> list[_Told]:

@@ -57,6 +57,8 @@ class Reloading:
         seen: what the file was when the first policy was read.
         look_every: seconds between two looks.
         afterwards: what is to be done when all has ended.
+        in_force: told, in the event loop, that the app built last serves from now on; those that never do are not
+            spoken of. Until then nothing may be changed that the one before uses.
     """
 
     def __init__(
@@ -69,13 +71,16 @@ class Reloading:
         seen: Fingerprint | None = None,
         look_every: float = LOOK_EVERY,
         afterwards: Callable[[], Awaitable[object]] | None = None,
+        in_force: Callable[[], object] = lambda: None,
     ) -> None:
         self._build = build
         self._path = path
         self._load = load
         self._look_every = look_every
         self._afterwards = afterwards
+        self._in_force = in_force
         self._app = build(policy)
+        in_force()
         self._current = AppLifespan(self._app)
         self._seen = seen or Fingerprint.of(path)
         self._asked = asyncio.Event()
@@ -108,6 +113,7 @@ class Reloading:
             return
         before, self._current = self._current, lifespan
         self._app = app
+        self._in_force()
         self._told = ""
         self.reloads += 1
         logger.warning("%s: the new rules are in force", self._path)

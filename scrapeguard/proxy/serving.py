@@ -42,7 +42,10 @@ class Build(Protocol):
     """Builds the guarded relay for one policy after another."""
 
     def __call__(self, policy: Policy) -> ASGIApp:
-        """The guarded relay for a policy."""
+        """The guarded relay for a policy; what serves already stays as it is."""
+
+    def in_force(self) -> None:
+        """What was built last serves from now on."""
 
     async def close(self) -> None:
         """Give back what all of them shared."""
@@ -110,7 +113,15 @@ def build_app(serving: Serving) -> ASGIApp:
     except (PolicyError, OSError) as error:
         logger.error("%s cannot be used; the rules before it stay in force:\n%s", serving.rules, error)
     build = serving.builder()
-    reloading = Reloading(build, policy, path=serving.rules, load=serving.load, seen=seen, afterwards=build.close)
+    reloading = Reloading(
+        build,
+        policy,
+        path=serving.rules,
+        load=serving.load,
+        seen=seen,
+        afterwards=build.close,
+        in_force=build.in_force,
+    )
     app = Draining(Front(reloading), serving.drain)
     # What was built stays: the collector need not look at it again and again, which stops all requests each time.
     gc.collect()

@@ -106,6 +106,7 @@ class EventLog:
         waiting: how many events wait at most; the oldest are lost.
         pause: seconds between two batches.
         shown: what of a client's address is written.
+        end: called once all is written and no more will be; None where there is nothing to do then.
     """
 
     def __init__(
@@ -116,8 +117,10 @@ class EventLog:
         waiting: int = 5_000,
         pause: float = 0.2,
         shown: Shown = str,
+        end: Callable[[], object] | None = None,
     ) -> None:
         self._shown = shown
+        self._end = end
         self._write = write
         self._batch = max(1, int(lines_per_second * pause))
         self._pause = pause
@@ -150,11 +153,25 @@ class EventLog:
                 self._start()
 
     def close(self, timeout: float = 2.0) -> None:
-        """Write what waits, without pausing, and stop; what a writer that hangs does not take in time is lost."""
+        """Write what waits, without pausing, and stop; what a writer that hangs does not take in time is lost.
+
+        Args:
+            timeout: seconds to wait for that; with 0 it is done beside the caller.
+        """
+        atexit.unregister(self.close)
         self._closed.set()
         self._wake.set()
-        if self._thread is not None and self._pid == os.getpid():
-            self._thread.join(timeout)
+        with self._lock:
+            thread = self._thread
+        if thread is None:
+            self._ended()
+        elif self._pid == os.getpid():
+            thread.join(timeout)
+
+    def _ended(self) -> None:
+        end, self._end = self._end, None
+        if end is not None:
+            end()
 
     def _start(self) -> None:
         with self._lock:
@@ -172,6 +189,7 @@ class EventLog:
                 self._closed.wait(self._pause)
         while self._waiting:
             self._write_batch()
+        self._ended()
 
     def _write_batch(self) -> None:
         events = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]

@@ -70,6 +70,40 @@ def test_what_one_worker_knows_the_other_does(workers):
     assert other.ledger._known.get(KEY).deeds == {Deed.FOLLOWED_TRAP: 40.0}
 
 
+class Slow(Losable):
+    """Hands in at once, and answers when it is let."""
+
+    def __init__(self, store):
+        super().__init__(store)
+        self.go_on = asyncio.Event()
+        self.bodies = []
+
+    async def exchange(self, body):
+        self.bodies.append(body)
+        told = await super().exchange(body)
+        await self.go_on.wait()
+        return told
+
+
+def test_two_who_run_one_job_tell_nothing_twice(workers):
+    """As while a guard takes the place of another: both run it, and the first is ended in the midst of a round."""
+    one, _ = workers
+    one.ledger.note(KEY, Deed.FOLLOWED_TRAP, 50.0)
+    slow = one.job._store = Slow(one.store)
+
+    async def main():
+        first = asyncio.create_task(one.job.run_once())
+        await asyncio.sleep(0)
+        await one.job.run_once()
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        slow.go_on.set()
+        await one.job.run_once()
+
+    asyncio.run(main())
+    assert [body is not None for body in slow.bodies] == [True, False]
+
+
 def test_what_was_heard_is_not_told_again(workers):
     one, other = workers
     one.ledger.note(KEY, Deed.FOLLOWED_TRAP, 50.0)

@@ -143,3 +143,17 @@ def test_closing_writes_what_waits(events):
         log.record(event(number))
     log.close()
     assert len(lines) == events
+
+
+def test_what_is_to_be_done_at_the_end_is_done_once_and_after_the_last_line():
+    done = []
+    log = EventLog(done.append, end=lambda: done.append("end"))
+    for number in range(7):
+        log.record(event(number))
+    log.close(10)
+    log.close()
+    assert "".join(done[:-1]).count("\n") == 7
+    assert done.count("end") == 1
+    assert done[-1] == "end"
+    EventLog(done.append, end=lambda: done.append("unused")).close()
+    assert done[-1] == "unused"
