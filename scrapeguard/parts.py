@@ -220,6 +220,17 @@ def replacing(said: DecoyPolicy, decoys: SiteDecoys) -> Callable[[Request], bool
     return decoys.replaces if said.replace < 100 else None
 
 
+def site_replaces(policy: Policy, environment: Mapping[str, str]) -> Callable[[Request], bool] | None:
+    """What tells, as the site would, which pages are answered falsely; None where each of them is, or none.
+
+    Raises:
+        ScrapeGuardError: it follows from a secret that cannot be read, or decoys cannot be made.
+    """
+    if not policy.decoys.serve or policy.decoys.replace == 100:
+        return None
+    return replacing(policy.decoys, new_decoys(policy, site_secret(policy.secret, environment)))
+
+
 def new_budget(said: DecoyPolicy, now: float) -> Budget:
     """The budget that the owner sets for all work on decoys; `now` is in seconds that never go back."""
     return Budget(

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
@@ -17,14 +17,12 @@ from scrapeguard.core.address import parse_address
 from scrapeguard.core.catalogue import Catalogue, Purpose
 from scrapeguard.core.decision import Decision, Mode
 from scrapeguard.core.forwarded import Proxies
-from scrapeguard.core.policy import Policy
 from scrapeguard.core.request import Request, canonical_target
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.errors import ScrapeGuardError
 from scrapeguard.guard import Guard
-from scrapeguard.parts import Verification, new_behaviour, new_decoys, replacing
+from scrapeguard.parts import Verification, new_behaviour, site_replaces
 from scrapeguard.rulefile.faults import address_fault, header_fault, method_fault
-from scrapeguard.secret import site_secret
 from scrapeguard.verification.lists import Holding
 
 
@@ -44,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     verification = Verification(policy, os.environ, ask_dns=arguments.dns)
     guard = Guard(policy, verifier=verification.verifier, behaviour=new_behaviour(policy, b"explain"))
     try:
-        guard.replaces = _replaces(policy)
+        guard.replaces = site_replaces(policy, os.environ)
     except ScrapeGuardError as error:
         fail(str(error))
         return FOUND_PROBLEMS
@@ -74,17 +72,6 @@ def _holding_text(one: Holding, catalogue: Catalogue) -> str:
 
 def _day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
-
-
-def _replaces(policy: Policy) -> Callable[[Request], bool] | None:
-    """What tells, as the site would, which pages are answered falsely; None where each of them is.
-
-    Raises:
-        ScrapeGuardError: it follows from a secret that cannot be read, or decoys cannot be made.
-    """
-    if not policy.decoys.serve or policy.decoys.replace == 100:
-        return None
-    return replacing(policy.decoys, new_decoys(policy, site_secret(policy.secret, os.environ)))
 
 
 def _request(arguments: argparse.Namespace) -> Request | None:

@@ -19,12 +19,13 @@ from scrapeguard.core.address import parse_address
 from scrapeguard.core.forwarded import Proxies
 from scrapeguard.core.policy import Policy
 from scrapeguard.core.robotsfile import RobotsText, parse
+from scrapeguard.errors import ScrapeGuardError
 from scrapeguard.guard import Guard
-from scrapeguard.parts import Verification, new_behaviour
+from scrapeguard.parts import Verification, new_behaviour, site_replaces
 from scrapeguard.replay.lines import LineError, lines_of, read_line
 from scrapeguard.replay.player import LogClock, LoggedHeaders, Player
 from scrapeguard.rulefile.browsers import load_engines
-from scrapeguard.secret import SecretError, site_secret
+from scrapeguard.secret import site_secret
 
 STDIN = "-"
 _BACKWARDS = 60.0
@@ -50,8 +51,8 @@ def explain_log(arguments: argparse.Namespace) -> int:
             raise
         fail(f"cannot read {error.filename}: {error.strerror}")
         return BAD_USAGE
-    except SecretError as error:
-        fail(error)
+    except ScrapeGuardError as error:
+        fail(str(error))
         return FOUND_PROBLEMS
 
 
@@ -81,6 +82,7 @@ def _player(policy: Policy, own: RobotsText, arguments: argparse.Namespace) -> P
     verification = Verification(policy, os.environ, ask_dns=False)
     behaviour = new_behaviour(policy, secret, headers)
     guard = Guard(policy, verifier=verification.verifier, behaviour=behaviour, monotonic=clock)
+    guard.replaces = site_replaces(policy, os.environ)
     return Player(guard, clock, headers, own_robots=own, host=arguments.host, scheme=arguments.scheme)
 
 

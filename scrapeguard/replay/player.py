@@ -40,6 +40,8 @@ HEADER_SIGNALS = frozenset(
     }
 )
 """The signs that no access log shows, since they are read from headers that it does not hold."""
+BOTH_SIGNALS = frozenset({"headless-browser"})
+"""Those that are read from headers or from the name: what was written down counts, and what is found again once."""
 ROBOTS_TXT = "/robots.txt"
 _FILES = (ROBOTS_TXT, "/.well-known/tdmrep.json", "/license.xml")
 _STYLES = (".css", ".js", ".mjs")
@@ -73,8 +75,14 @@ class LoggedHeaders(BrowserHeaders):
     def evidence(self, request: Request, scheme: str) -> tuple[Evidence, ...]:
         """The signs on a request."""
         found = super().evidence(request, scheme)
-        told = tuple(said for said in self.seen if said.signal in HEADER_SIGNALS)
-        return (*told, *(said for said in found if said.signal not in HEADER_SIGNALS))
+        found = tuple(said for said in found if said.signal not in HEADER_SIGNALS)
+        again = {said.signal for said in found}
+        told = (
+            said
+            for said in self.seen
+            if said.signal in HEADER_SIGNALS or (said.signal in BOTH_SIGNALS and said.signal not in again)
+        )
+        return (*told, *found)
 
 
 class Played(NamedTuple):

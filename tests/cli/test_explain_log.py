@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scrapeguard.app import ScrapeGuard
 from scrapeguard.cli import main
 from scrapeguard.core.decision import Decision
 from scrapeguard.core.request import Request
@@ -23,6 +24,10 @@ ROOT = Path(__file__).parents[2]
 LOGS = Path(__file__).parents[1] / "corpora" / "logs"
 PERSON, SCRAPER = str(LOGS / "person.log"), str(LOGS / "scraper.log")
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
+
+
+async def nobody(scope, receive, send):
+    raise AssertionError("nothing is asked of the site")
 
 
 @pytest.fixture
@@ -146,6 +151,54 @@ def test_no_referrer_in_events_is_no_sign_of_typing(explain, tmp_path):
     assert {"no-sec-fetch", "no-accept-language"} <= signals
     assert "always-typed" not in signals
     assert [one["logged"]["action"] for one in told] == [one["action"] for one in map(json.loads, lines)]
+
+
+def test_a_sign_that_only_the_headers_showed_counts_once(explain, tmp_path):
+    """The hints may name a browser without a window where its name does not; where the name does too, that is one."""
+    policy = load_policy()
+    hints = '"HeadlessChrome";v="141", "Chromium";v="141"'
+    lines = []
+    for number, agent in enumerate((CHROME, CHROME.replace("Chrome/", "HeadlessChrome/"))):
+        guard = Guard(policy, behaviour=new_behaviour(policy, b"x" * 32))
+        headers = {"accept": "text/html", "accept-language": "en", "accept-encoding": "gzip", "sec-ch-ua": hints}
+        request = Request.of("/", user_agent=agent, peer="192.0.2.1", host="localhost", headers=headers)
+        lines.append(Event.of(1795338000 + number, "ref", request, guard.assess(request)).to_json())
+    (tmp_path / "events.log").write_text("\n".join(lines))
+    told = decisions(explain("--log", "events.log", "--json"))
+    signals = [[reason["signal"] for reason in one["reasons"]].count("headless-browser") for one in told]
+    assert signals == [1, 1]
+    assert [one["score"] for one in told] == [one["score"] for one in map(json.loads, lines)]
+
+
+def test_a_share_of_decoys_is_that_of_the_site(explain, log, tmp_path):
+    """Who comes to traps gets decoys on some pages, and passes on the others: on the same as at the site."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "extends: default\nevents: {log: off}\nverification: {dns: off, refresh: off}\n"
+        "traps: {live: on}\ndecoys: {serve: on, replace: 10}\n"
+    )
+    guard = ScrapeGuard(nobody, rules).guard
+    bot = {"agent": "foobot/1.0"}
+    private = tmp_path / "robots.txt"
+    private.write_text("User-agent: *\nDisallow: /private/\n")
+    lines = [
+        (0, "/robots.txt", bot),
+        *((1 + number, f"{guard.closed[0]}x{number}", bot) for number in range(4)),
+        *((10 + number, f"/private/{number}", bot) for number in range(8)),
+        *((30 + number, f"/page/{number}", bot) for number in range(100)),
+    ]
+    path = log(*lines)
+    told = decisions(explain("--log", path, "--rules", str(rules), "--robots", str(private), "--json"))[-100:]
+    falsely = [guard.replaces(Request.of(f"/page/{number}", host="localhost")) for number in range(100)]
+    assert [one["action"] for one in told] == ["decoy" if one else "observe" for one in falsely]
+    assert 0 < sum(falsely) < 100
+
+
+def test_decoys_that_cannot_be_made_are_told(explain, log, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "rules.yaml").write_text("extends: default\ndecoys: {serve: on, replace: 10, corpus: empty}\n")
+    _, said = explain("--log", log((0, "/")), "--rules", "rules.yaml", code=1)
+    assert "empty" in said
 
 
 def test_what_the_log_says_is_shown_where_it_differs(explain, tmp_path):
