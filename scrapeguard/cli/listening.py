@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import stat
 from pathlib import Path
 
@@ -66,3 +67,19 @@ def place_of(listener: socket.socket) -> str:
         return f"unix:{name}"
     host = f"[{name[0]}]" if ":" in name[0] else name[0]
     return f"{host}:{name[1]}"
+
+
+def tls_fault(certificate: str | None, key: str | None) -> str | None:
+    """What is wrong with the files of `--ssl-certfile` and `--ssl-keyfile`, or None."""
+    if certificate is None:
+        return None if key is None else "--ssl-keyfile: name the certificate too, with --ssl-certfile"
+    for name in filter(None, (certificate, key)):
+        if not os.access(name, os.R_OK):
+            return f"--ssl-certfile, --ssl-keyfile: {name} is not there, or may not be read"
+    try:
+        # A key with a passphrase would be asked for at the terminal, once in each worker.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        files = certificate if key is None else f"{certificate} and {key}"
+        return f"--ssl-certfile: no certificate with its key, in PEM and without a passphrase, in {files} ({error})"
+    return None

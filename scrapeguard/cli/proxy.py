@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from scrapeguard.app import ScrapeGuard
 from scrapeguard.cli import BAD_USAGE, FINE, FOUND_PROBLEMS
-from scrapeguard.cli.listening import BACKLOG, listen, place_of
+from scrapeguard.cli.listening import BACKLOG, listen, place_of, tls_fault
 from scrapeguard.cli.loading import load_or_report, rules_path
 from scrapeguard.cli.output import fail, print_json
 from scrapeguard.cli.sharing import share_secret, store_of_workers
@@ -97,9 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
     policy = load_or_report(arguments.rules)
     if policy is None:
         return FOUND_PROBLEMS
-    if faults := template_faults(policy):
-        fail("\n".join(faults))
-        return FOUND_PROBLEMS
+    tls = tls_fault(arguments.ssl_certfile, arguments.ssl_keyfile)
+    if faults := template_faults(policy) or tls:
+        fail(tls or "\n".join(faults))
+        return BAD_USAGE if tls else FOUND_PROBLEMS
     try:
         share_secret(policy.secret, os.environ)
         named = NamedUpstreams.of(arguments.upstream)

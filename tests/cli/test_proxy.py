@@ -361,6 +361,27 @@ def test_it_may_listen_on_a_unix_socket(tmp_path, rules, upstream):
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--ssl-certfile", "nope.pem", "--workers", "2"], "nope.pem is not there"),
+        (["--ssl-keyfile", "key.pem"], "name the certificate too, with --ssl-certfile"),
+        (["--ssl-certfile", "junk.pem"], "no certificate with its key, in PEM and without a passphrase, in junk"),
+        (
+            ["--ssl-certfile", "junk.pem", "--ssl-keyfile", "nope.pem"],
+            "nope.pem is not there",
+        ),
+    ],
+)
+def test_what_https_needs_is_looked_at_before_anybody_listens(tmp_path, arguments, said):
+    (tmp_path / "junk.pem").write_text("junk", encoding="ascii")
+    command = [sys.executable, "-m", "scrapeguard", "proxy", "--upstream", "http://127.0.0.1:9", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=TIMEOUT, check=False)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "listens" not in ended.stdout
+
+
 def test_it_may_serve_https(tmp_path, rules, upstream):
     made = subprocess.run(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
