@@ -67,6 +67,7 @@ class Guard:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.policy = policy
+        self._proxied = bool(policy.proxies.networks)
         self.behaviour = behaviour
         self.rates = Rates(policy.windows) if rates is None else rates
         self.monotonic = monotonic
@@ -103,14 +104,15 @@ class Guard:
         policy = self.policy
         claim = self._classifier.claim(request.user_agent)
         site = policy.site(request.host) if policy.sites else policy.common
-        client = policy.proxies.client(request) if policy.proxies.networks else request.peer
+        proxied = self._proxied
+        client = policy.proxies.client(request) if proxied else request.peer
         if self._traps is not None and request.path.startswith(self._traps.prefix):
             return self._trapped(site, request, claim, client)
         evidence = claim.evidence
         behaviour = self.behaviour
         if behaviour is not None and (site.trust is None or not site.trust.covers(request, client)):
             if claim.purpose is _BROWSER:
-                scheme = policy.proxies.scheme(request) if policy.proxies.networks else request.scheme
+                scheme = policy.proxies.scheme(request) if proxied else request.scheme
                 evidence += behaviour.of_browser(request, client, scheme, self.monotonic())
             elif client is not None and not behaviour.ledger.is_empty:
                 evidence += self._of_other(behaviour, request, claim, client)

@@ -128,7 +128,7 @@ class History:
             self._do(Act(What.PART, key), conduct, now)
 
     def _note_page(self, request: Request, conduct: Conduct, now: float) -> None:
-        sent, host = request.sent, self.hosts.name_of(request.host)
+        sent, host = request.sent, self.hosts.names[request.host] or self.hosts.name_of(request.host)
         target = f"{request.path}?{request.query}" if request.query else request.path
         octets = target.encode("utf-8", "replace")
         place = crc32(octets)
