@@ -20,7 +20,12 @@ from scrapeguard.cli import main
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 20
-QUESTION = {"X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/", "X-Forwarded-Host": "h.example"}
+QUESTION = {
+    "X-Forwarded-Method": "GET",
+    "X-Forwarded-Uri": "/",
+    "X-Forwarded-Host": "h.example",
+    "X-Forwarded-For": "192.0.2.7",
+}
 BOT = {**QUESTION, "User-Agent": "GPTBot/1.3"}
 RULES = "extends: default\nverification: {dns: off, refresh: off}\n"
 
