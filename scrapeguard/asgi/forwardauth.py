@@ -103,7 +103,8 @@ class ForwardAuthApp(GuardMiddleware):
         # Decoys go to servers that relay them: to some at once, to others when they ask what to answer.
         lie = Lie.LATER if dialect.yes_or_no else Lie.NOW if dialect.looks_at_verdict else Lie.NEVER
         request, drip_or_answer = self._consider(original, lie)
-        if self._field and self._field not in request.sent:
+        # What could not be read tells nothing, and where the server resolved the address nothing has to be told.
+        if self._field and request.sent and not request.resolved and self._field not in request.sent:
             self._warn_of_one_client()
         answer = _at_once(drip_or_answer)
         decision: Decision = original["scrapeguard"]

@@ -98,6 +98,7 @@ class Conduct:
         "chain",
         "crowds",
         "fetches",
+        "fingerprint",
         "first_style",
         "gaps",
         "gaps_squared",
@@ -172,12 +173,24 @@ class Conduct:
         """How far it is ahead of those who read; see `haste`."""
         self.at_once = self.hurried = False
         """Whether it was too far ahead."""
+        self.fingerprint = 0
+        """What stands for how it asked for its first page."""
         self.site = ""
         """Of which site its groups and crowds are."""
         self.crowds: tuple[Crowd, ...] = ()
         self.walks = self.asked = self.shown = False
         """Whether a crowd of it walks the site and it opens what hardly anybody reads; whether it was asked for that to
         show that it is a browser; and whether it has shown that."""
+
+    def in_common(self, *, address: bool = False) -> tuple[tuple[str, object], ...]:
+        """What it shares with others of its site: fingerprint, network, the site, and the address if asked for."""
+        where, user_agent, language = self.key
+        keys: tuple[tuple[str, object], ...] = (
+            (self.site, (user_agent, language, self.fingerprint)),
+            (self.site, network_key(where)),
+            (self.site, None),
+        )
+        return (*keys, (self.site, where)) if address else keys
 
     def fetched(self, style: int) -> None:
         """It fetches a style or script, for which that stands."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from zlib import crc32
 
 from scrapeguard.core.acts import Act, What
-from scrapeguard.core.clients import ClientKey, Conduct, Identity, network_key
+from scrapeguard.core.clients import ClientKey, Conduct, Identity
 from scrapeguard.core.groups import MARKS, Group
 from scrapeguard.core.haste import CLICKS_AT_ONCE, PAGES_AT_ONCE, bursts, hurries, note_page, note_part
 from scrapeguard.core.hosts import Hosts
@@ -35,10 +35,8 @@ IDLE = 1800.0
 
 Judge = Callable[[Request], tuple[Evidence, ...]]
 """Says what is odd about how a request is written."""
-_LEAST_OF_FINGERPRINT = 10
-_LEAST_OF_NETWORK = 8
-_LEAST_OF_ADDRESS = 4
-_LEAST_OF_SITE = 30
+_LEAST = (10, 8, 30, 4)
+"""Newcomers of one fingerprint, network, site and address before anything is said of them."""
 
 _NOTED = {
     What.PART: "parts",
@@ -128,7 +126,7 @@ class History:
             self._do(Act(What.PART, key), conduct, now)
 
     def _note_page(self, request: Request, conduct: Conduct, now: float) -> None:
-        sent, host = request.sent, self.hosts.names[request.host] or self.hosts.name_of(request.host)
+        sent, host = request.sent, self.hosts.name_of(request.host)
         target = f"{request.path}?{request.query}" if request.query else request.path
         octets = target.encode("utf-8", "replace")
         place = crc32(octets)
@@ -166,7 +164,9 @@ class History:
 
     def _has_styles(self, host: str) -> bool:
         """Whether who opens pages could have fetched styles; most apps answer to any host with the same pages."""
-        return self.styles.are_at(host) or (self.styles.are_anywhere and not self.hosts.is_in_use(host))
+        if self.styles.are_at(host):
+            return True
+        return self.styles.are_anywhere and not (self.hosts.is_in_use(host) or self.styles.have_been_looked_for(host))
 
     def _do(self, act: Act, conduct: Conduct, now: float) -> None:
         self._apply(act, conduct, now)
@@ -201,16 +201,17 @@ class History:
         conduct.opened(act.number, now, act.typed)
         if not act.key.is_kept:
             return
+        conduct.fingerprint = act.fingerprint or conduct.fingerprint
         site = self.hosts.site_of(act.host)
         if conduct.site != site:
             # Who shares one site out is not to be held against who reads another.
             conduct.site, conduct.groups, conduct.crowds, conduct.walks = site, (), (), False
         if conduct.marks != before and conduct.loads:
-            self._walks.opened(act, conduct, now)
+            self._walks.opened(act.place, conduct, now)
         if conduct.styles:
             return
         if not conduct.groups:
-            self._join(act, conduct, now)
+            self._join(conduct, now)
         for group in conduct.groups:
             group.opened(act.number)
 
@@ -226,17 +227,10 @@ class History:
             for group in conduct.groups:
                 group.styled()
 
-    def _join(self, act: Act, conduct: Conduct, now: float) -> None:
+    def _join(self, conduct: Conduct, now: float) -> None:
         """The first page of a newcomer makes it a member of all that it is part of."""
-        address, host = act.key.address, conduct.site
-        keys: tuple[tuple[tuple[str, object], int], ...] = (
-            ((host, (act.key.user_agent, act.key.language, act.fingerprint)), _LEAST_OF_FINGERPRINT),
-            ((host, network_key(address)), _LEAST_OF_NETWORK),
-            ((host, address), _LEAST_OF_ADDRESS),
-            ((host, None), _LEAST_OF_SITE),
-        )
         groups = []
-        for key, least in keys:
+        for key, least in zip(conduct.in_common(address=True), _LEAST, strict=True):
             group = self._groups[key]
             if group is None:
                 group = Group(least, now)
@@ -257,7 +251,7 @@ class History:
             fresh.returning = known.styles or known.returning
             fresh.styles = known.styles and now - known.last <= IDLE
             fresh.site, fresh.crowds = known.site, known.crowds
-            fresh.asked, fresh.shown = known.asked, known.shown
+            fresh.asked, fresh.shown, fresh.fingerprint = known.asked, known.shown, known.fingerprint
             fresh.written, fresh.marked = known.written, bool(known.written)
         if key.is_kept:
             self._clients.put(key, fresh)
@@ -283,6 +277,7 @@ class History:
         known = self._clients[key]
         if known is not None:
             fresh.site, fresh.groups, fresh.crowds = known.site, known.groups, known.crowds
+            fresh.fingerprint = known.fingerprint
         if key.is_kept:
             self._clients.put(key, fresh)
 

@@ -18,17 +18,16 @@ class Hosts:
     """
 
     def __init__(self) -> None:
-        self.names: Recent[str, str] = Recent(_MAX_HOSTS)
-        """What `name_of` found; to be asked first where every page asks."""
+        self._names: Recent[str, str] = Recent(_MAX_HOSTS)
         self._asked: Recent[str, int] = Recent(_MAX_HOSTS)
 
     def name_of(self, host: str) -> str:
         """The name in a Host field, which is that of a site or of none."""
-        name = self.names[host]
+        name = self._names[host]
         if name is None:
             name = canonical_host(host)
             if len(host) <= MAX_HOST:
-                self.names.put(host, name)
+                self._names.put(host, name)
         return name
 
     def is_in_use(self, name: str) -> bool:

@@ -44,6 +44,11 @@ class Styles:
         site = self._sites[host]
         return len(host) <= MAX_HOST and (site is None or not site.serves)
 
+    def have_been_looked_for(self, host: str) -> bool:
+        """Whether a page of this host was looked through for them."""
+        site = self._sites[host]
+        return site is not None and site.looks > 0
+
     def look_for_links(self, host: str) -> bool:
         """Whether it is worth a look which styles a page of this host links to."""
         site = self._sites[host]

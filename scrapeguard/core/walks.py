@@ -11,8 +11,7 @@ everybody reads something else; then it takes more to be suspected there, and in
 
 from __future__ import annotations
 
-from scrapeguard.core.acts import Act
-from scrapeguard.core.clients import Conduct, network_key
+from scrapeguard.core.clients import Conduct
 from scrapeguard.core.crowds import LONGEST, ROUND, SUSPECT_FOR, Crowd
 from scrapeguard.core.recent import Recent
 
@@ -25,9 +24,8 @@ VIEWS_OF_ONE = 10
 
 _OF_ALL = 72
 """Pages of a round of all who come."""
-_LEAST_OF_FINGERPRINT = 12
-_LEAST_OF_NETWORK = 8
-_LEAST_OF_SITE = 30
+_LEAST = (12, 8, 30)
+"""Newcomers of one fingerprint, network and site before anything is said of them."""
 _DAY = 24 * 3600.0
 _SITE_PLACES = 1 << 15
 _MOST_MARKS = 6000
@@ -46,21 +44,21 @@ class Walks:
         """Whether it makes no difference which page a client opens next: it opened enough, and nobody is suspected."""
         return conduct.marks >= VIEWS_OF_ONE and now >= self.alert_until and not conduct.walks
 
-    def opened(self, act: Act, conduct: Conduct, now: float) -> None:
+    def opened(self, place: int, conduct: Conduct, now: float) -> None:
         """A client opens a page that it has not opened before.
 
         Args:
-            act: what it did; `place` stands for the path of the page.
+            place: stands for the path of the page; 0 for the front page.
             conduct: what it did before, this page included.
             now: seconds that never go back.
         """
         # Everybody comes by the front page, at some time: that two meet there tells nothing.
-        if conduct.shown or not act.place:
+        if conduct.shown or not place:
             return
         site = self._site(conduct.site, now)
         if not conduct.crowds:
-            conduct.crowds = self._joined(act, conduct.site, now)
-        readers = site.readers(act.place)
+            conduct.crowds = self._joined(conduct, now)
+        readers = site.readers(place)
         suspects = [crowd for crowd in conduct.crowds if crowd.is_suspect(now)]
         conduct.walks = bool(suspects) and readers < 2
         if conduct.walks:
@@ -68,8 +66,8 @@ class Walks:
             # What is not handed out has not been read, so that asking again elsewhere makes nobody a reader.
             self._ask(suspects, conduct, now)
         elif conduct.marks <= VIEWS_OF_ONE:
-            site.opened(act.place, readers)
-            self._count(act.place, conduct.crowds, site.length(now), now)
+            site.opened(place, readers)
+            self._count(place, conduct.crowds, site.length(now), now)
 
     def passed(self, conduct: Conduct, now: float) -> None:
         """A client has shown that it is a browser."""
@@ -98,14 +96,9 @@ class Walks:
         for crowd in suspects:
             crowd.ask(now, first=first)
 
-    def _joined(self, act: Act, host: str, now: float) -> tuple[Crowd, ...]:
-        keys: tuple[tuple[tuple[str, object], int], ...] = (
-            ((host, (act.key.user_agent, act.key.language, act.fingerprint)), _LEAST_OF_FINGERPRINT),
-            ((host, network_key(act.key.address)), _LEAST_OF_NETWORK),
-            ((host, None), _LEAST_OF_SITE),
-        )
+    def _joined(self, conduct: Conduct, now: float) -> tuple[Crowd, ...]:
         crowds = []
-        for key, least in keys:
+        for key, least in zip(conduct.in_common(), _LEAST, strict=True):
             crowd = self._crowds[key]
             if crowd is None:
                 crowd = Crowd(least, now)

@@ -610,7 +610,9 @@ def test_a_method_that_reads_nothing_is_promised_none(lying):
 
 def test_a_server_that_names_no_visitor_is_told_of_once(service, caplog):
     with caplog.at_level(logging.WARNING, "scrapeguard"):
-        service.ask("/decide", *told("/page"), ("x-forwarded-for", "192.0.2.1"))
+        service.ask("/decide", *told("/page"))
+        # What cannot be read tells nothing of who asks.
+        service.ask("/decide", *told("no path"))
         assert not caplog.records
         for _ in range(3):
             service.ask("/decide", *(pair for pair in told("/page") if pair[0] != "x-forwarded-for"))

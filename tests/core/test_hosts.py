@@ -56,15 +56,23 @@ def test_who_makes_up_a_host_for_each_page_is_seen_all_the_same():
         assert "no-styles" in asked(history, host, 12)
 
 
-def test_a_reader_of_another_site_is_no_part_of_a_crowd():
+def test_a_host_without_styles_is_none_with_styles_however_few_ask_for_it():
     history = History()
-    for host in ("a.example.org", "b.example.org"):
-        history.styles.served(host, 0.0)
-    for number in range(60):
-        asked(history, "a.example.org", 3, client=f"198.51.100.{number}", after=0.0)
-    reader = ClientKey("203.0.113.5", b"Mozilla/5.0", b"en")
-    for number, host in enumerate(("a.example.org", "b.example.org")):
-        request = Request.of(f"/x{number}", host=host, headers=CLICKED)
-        conduct = history.conduct(reader, 100.0)
-        history.note(request, conduct, 100.0)
-        assert conduct.site == host
+    for number in range(16):
+        asked(history, f"{number}.example.org", 1, client="192.0.2.9")
+    history.styles.served("0.example.org", 0.0)
+    history.styles.looked("plain.example.org", found=False, now=0.0)
+    assert "no-styles" not in asked(history, "plain.example.org", 12)
+
+
+def test_who_reads_another_site_belongs_to_the_crowds_of_that_one():
+    history = History()
+    asked(history, "a.example.org", 1, client="198.51.100.1")
+    reader, other = (history.conduct(ClientKey(f"198.51.100.{end}", b"Mozilla/5.0", b"en"), 30.0) for end in (1, 2))
+    before = reader.crowds
+    asked(history, "b.example.org", 1, client="198.51.100.2")
+    request = Request.of("/x", host="b.example.org", headers={**CLICKED, "referer": "https://h/"})
+    history.note(request, reader, 31.0)
+    # It asks as it did, and so is one of those who ask alike there.
+    assert (reader.site, reader.crowds, reader.groups[:3]) == ("b.example.org", other.crowds, other.groups[:3])
+    assert not set(before) & set(reader.crowds)

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrapeguard.core.acts import Act, What
 from scrapeguard.core.behaviour import Behaviour
 from scrapeguard.core.browserheaders import BrowserHeaders
 from scrapeguard.core.clients import ClientKey, Conduct
@@ -237,7 +236,8 @@ def test_nothing_that_is_told_does_harm(steps):
         key = ClientKey(f"10.0.{who % 4}.{who}", b"A", None)
         conduct = conducts.setdefault(who, Conduct(key, now))
         conduct.opened(place % 1024, now, False)
-        walks.opened(Act(What.PAGE, key, "h", 0, fingerprint=fingerprint, place=place), conduct, now)
+        conduct.fingerprint = fingerprint
+        walks.opened(place, conduct, now)
         if passes:
             walks.passed(conduct, now)
         assert len(conduct.crowds) in (0, 3)
