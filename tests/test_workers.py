@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -61,7 +62,15 @@ class Site:
 
     def stop(self):
         os.killpg(self.process.pid, signal.SIGTERM)
-        self.said = self.process.communicate(timeout=20)[1]
+        try:
+            self.said = self.process.communicate(timeout=PATIENCE)[1]
+        finally:
+            self.kill()
+
+    def kill(self):
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 def eventually(holds):
@@ -84,8 +93,8 @@ def serve(tmp_path):
 
     yield begin
     for site in started:
-        if site.process.poll() is None:
-            site.stop()
+        site.kill()
+        site.process.stderr.close()
 
 
 def trap_of(site):

@@ -95,6 +95,8 @@ class Background:
         while True:
             await self._round(job)
             done.set()
+            if _is_cancelled():
+                return
             await self._sleep(job.every)
 
     async def _round(self, job: Job) -> None:
@@ -103,8 +105,7 @@ class Background:
         try:
             await job.run_once()
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if _is_cancelled():
                 raise
             logger.error("%s cancelled itself; what was known stays", name)
         except Exception as error:
@@ -129,3 +130,12 @@ class Background:
             return message
 
         await app(scope, receive_stopped, send_started)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was told to end, though a job may have kept the exception to itself.
+
+    `asyncio.wait_for` of Python 3.11 does, where what it waits for is done in the same moment.
+    """
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
