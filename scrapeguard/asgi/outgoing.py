@@ -69,8 +69,8 @@ def _ordinary(additions: Additions, request: Request, decision: Decision, messag
     headers = message.get("headers")
     if type(headers) is not list or decision.ai_refused or message["type"] != "http.response.start":
         return None
-    names = dict(headers)
-    if SHARING in names or not b"".join(names).islower():
+    names = _by_name(headers)
+    if SHARING in names:
         return None
     announcements, _, injector = additions
     voice = announcements.of_page(request)

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, Protocol
 
 from scrapeguard.cli.loading import count
 from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, printable
+from scrapeguard.core.browserheaders import HEADER_SIGNALS
 from scrapeguard.core.decision import Decision, Mode, Reason
 from scrapeguard.core.recent import Recent
 from scrapeguard.replay.lines import Logged
-from scrapeguard.replay.player import HEADER_SIGNALS, Played
+from scrapeguard.replay.player import Played
 
 _MOST_TOLD = 50
 _MOST_CLIENTS = 10_000

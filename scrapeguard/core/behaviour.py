@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from hashlib import blake2b
 
-from scrapeguard.core.browserheaders import BrowserHeaders
+from scrapeguard.core.browserheaders import HEADER_SIGNALS, BrowserHeaders
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.clients import ClientKey, address_key, tag_of
 from scrapeguard.core.history import History, is_prefetch, opens_page
@@ -178,18 +178,9 @@ class Behaviour:
         return tuple(said for said in found if said.signal not in _EXPLAINED)
 
 
-_EXPLAINED = frozenset(
+_EXPLAINED = HEADER_SIGNALS | frozenset(
     {
-        "no-accept-language",
-        "no-compression",
-        "no-sec-fetch",
-        "incomplete-sec-fetch",
-        "no-client-hints",
-        "foreign-client-hints",
         "headless-browser",
-        "foreign-header-order",
-        "impossible-header",
-        "old-http",
         "no-styles",
         "nothing-but-pages",
         "many-addresses",

@@ -17,6 +17,20 @@ from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Request, canonical_host
 from scrapeguard.core.signals import Evidence
 
+HEADER_SIGNALS = frozenset(
+    {
+        "no-accept-language",
+        "no-compression",
+        "no-sec-fetch",
+        "incomplete-sec-fetch",
+        "no-client-hints",
+        "foreign-client-hints",
+        "foreign-header-order",
+        "impossible-header",
+        "old-http",
+    }
+)
+"""The signs that are read from headers alone, and so stand in no access log."""
 _FETCH = (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 _MAX_REMEMBERED = 4096
 _MAX_WRITINGS = 1024

@@ -20,7 +20,7 @@ CLICKS_AT_ONCE = 20.0
 """Clicks in a row, beyond one in 1.5 seconds."""
 _DRAINED = 2.5
 _CLICK = 1.5
-UNHURRIED = 10.0
+_UNHURRIED = 10.0
 """Seconds after which nothing that matters is left of what came before."""
 _PART = 2.0
 _BY_NO_LINK = 0.5
@@ -50,7 +50,7 @@ def note_page(client: Conduct, sent: Mapping[bytes, bytes], place: int, now: flo
         now: seconds that never go back.
     """
     gap = now - client.page_at
-    if gap >= UNHURRIED:
+    if gap >= _UNHURRIED:
         client.run, client.chain, client.page = 1.0, 0.0, place
         return
     client.run = max(client.run - gap * _DRAINED, 0.0)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from scrapeguard.asgi.passage import GO_ON, PREFIX, STYLE
-from scrapeguard.core.browserheaders import BrowserHeaders
+from scrapeguard.core.browserheaders import HEADER_SIGNALS, BrowserHeaders
 from scrapeguard.core.clients import Conduct
 from scrapeguard.core.decision import Action, Decision, Mode
 from scrapeguard.core.ledger import Deed
@@ -26,20 +26,6 @@ from scrapeguard.core.signals import Evidence
 from scrapeguard.guard import Guard
 from scrapeguard.replay.lines import Logged
 
-HEADER_SIGNALS = frozenset(
-    {
-        "no-accept-language",
-        "no-compression",
-        "no-sec-fetch",
-        "incomplete-sec-fetch",
-        "no-client-hints",
-        "foreign-client-hints",
-        "foreign-header-order",
-        "impossible-header",
-        "old-http",
-    }
-)
-"""The signs that no access log shows, since they are read from headers that it does not hold."""
 BOTH_SIGNALS = frozenset({"headless-browser"})
 """Those that are read from headers or from the name: what was written down counts, and what is found again once."""
 ROBOTS_TXT = "/robots.txt"
