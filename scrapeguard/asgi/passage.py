@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, quote
 from scrapeguard.asgi.negotiation import Form, preferred_form
 from scrapeguard.asgi.refusal import NEVER_SHARED, WAY_OUT, content_headers
 from scrapeguard.asgi.responders import Response
+from scrapeguard.core.asking import is_prefetch
 from scrapeguard.core.clients import ClientKey
-from scrapeguard.core.history import is_prefetch
 from scrapeguard.core.ledger import Deed, Standing
 from scrapeguard.core.request import Request
 from scrapeguard.core.tokens import Tokens

@@ -5,10 +5,11 @@ from __future__ import annotations
 from copy import copy
 from hashlib import blake2b
 
+from scrapeguard.core.asking import is_prefetch, opens_page
 from scrapeguard.core.browserheaders import HEADER_SIGNALS, BrowserHeaders
 from scrapeguard.core.catalogue import Purpose
 from scrapeguard.core.clients import ClientKey, address_key, tag_of
-from scrapeguard.core.history import History, is_prefetch, opens_page
+from scrapeguard.core.history import History
 from scrapeguard.core.ledger import Deed, Ledger, Standing, paths_to_answer_for
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import Request, canonical_target

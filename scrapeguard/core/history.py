@@ -7,10 +7,11 @@ load them. What was long ago is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from zlib import crc32
 
 from scrapeguard.core.acts import Act, What
+from scrapeguard.core.asking import comes_back, fingerprint, is_ahead, is_prefetch, is_typed, opens_page
 from scrapeguard.core.clients import ClientKey, Conduct, Identity
 from scrapeguard.core.groups import MARKS, Group
 from scrapeguard.core.haste import CLICKS_AT_ONCE, PAGES_AT_ONCE, bursts, hurries, note_page, note_part
@@ -48,10 +49,6 @@ _NOTED = {
 """What is remembered of a client once it has done that."""
 _HELD_AGAINST = frozenset({What.SURVEY, What.HURRIED, What.AT_ONCE})
 _COMMON_NAME = b"Mozilla/"
-_TELLING = (b"accept", b"accept-encoding", b"sec-ch-ua", b"sec-fetch-site")
-_PREFETCHES = (b"sec-purpose", b"purpose", b"x-moz")
-_MOST_AHEAD = 10
-_AHEAD_OF_A_PAGE = 10
 _STYLES = (".css", ".js", ".mjs")
 _SURVEYS = ("/robots.txt", "/sitemap.xml", "/sitemap_index.xml", "/sitemap.xml.gz")
 
@@ -99,13 +96,13 @@ class History:
         if not conduct.loads and not (request.user_agent or b"").startswith(_COMMON_NAME):
             return ()
         # What speaks for others is of no use to those who fetch styles.
-        if not (conduct.styles or conduct.returning) and _comes_back(sent, conduct):
+        if not (conduct.styles or conduct.returning) and comes_back(sent, conduct):
             self._do(Act(What.RETURN, conduct.key), conduct, now)
         path = request.path
         conduct.last = now
         if "." in path and is_asset(path):
             self._note_part(request, conduct, now)
-        elif request.method == "GET" and opens_page(sent) and not (is_prefetch(sent) and _is_ahead(conduct)):
+        elif request.method == "GET" and opens_page(sent) and not (is_prefetch(sent) and is_ahead(conduct)):
             self._note_page(request, conduct, now)
         elif request.method == "HEAD" and not conduct.surveys and opens_page(sent):
             self._do(Act(What.SURVEY, conduct.key), conduct, now)
@@ -130,7 +127,7 @@ class History:
         target = f"{request.path}?{request.query}" if request.query else request.path
         octets = target.encode("utf-8", "replace")
         place = crc32(octets)
-        typed = _is_typed(sent, octets, conduct)
+        typed = is_typed(sent, octets, conduct)
         note_page(conduct, sent, place, now)
         if conduct.styles and self.tell is None and self._walks.needs_not(conduct, now):
             # Most pages are those of readers, of whom nothing else is to be written down.
@@ -153,7 +150,7 @@ class History:
             return 0
         if self._judge is not None and (written := self._judge(request)):
             conduct.written, conduct.marked = written, True
-        return _fingerprint(request.sent)
+        return fingerprint(request.sent)
 
     def _note_haste(self, host: str, conduct: Conduct, now: float) -> None:
         if not conduct.hurried and hurries(conduct):
@@ -282,56 +279,5 @@ class History:
             self._clients.put(key, fresh)
 
 
-def opens_page(sent: Mapping[bytes, bytes]) -> bool:
-    """Whether a page is opened, and not fetched by a script: where nothing says so, all browsers ask for HTML then.
-
-    No browser sends Sec-Fetch-Mode without its companions, so what does is no script of a page either.
-    """
-    mode = sent.get(b"sec-fetch-mode")
-    if mode is None:
-        return b"text/html" in sent.get(b"accept", b"")
-    return mode == b"navigate" or b"sec-fetch-site" not in sent or b"sec-fetch-dest" not in sent
-
-
-def _is_ahead(conduct: Conduct) -> bool:
-    """Whether a page is fetched before anybody asked for it; more than a browser could ever need are pages."""
-    if conduct.ahead > _MOST_AHEAD + _AHEAD_OF_A_PAGE * conduct.pages:
-        return False
-    conduct.ahead += 1
-    return True
-
-
 def _all_do(_: bytes) -> bool:
     return True
-
-
-def _comes_back(sent: Mapping[bytes, bytes], conduct: Conduct) -> bool:
-    """Whether a client shows that it was here before: it asks for what has changed, or brings a cookie at once."""
-    if b"if-none-match" in sent or b"if-modified-since" in sent:
-        return True
-    return b"cookie" in sent and not conduct.pages and not conduct.parts and not conduct.styles
-
-
-def _is_typed(sent: Mapping[bytes, bytes], target: bytes, conduct: Conduct) -> bool:
-    """Whether a page is opened as if its address had been typed, or by itself: nobody follows a link to where it is."""
-    referrer = sent.get(b"referer")
-    site = sent.get(b"sec-fetch-site")
-    # Where nobody led there, a referrer is only said: no browser sends both, unless a program tells it to.
-    if site == b"none":
-        return True
-    if referrer is None:
-        # Sites and people turn the referrer off; where nothing else tells, styles speak for a reader.
-        return site is None and not conduct.styles
-    return referrer.endswith(target) and referrer.partition(b"//")[2].partition(b"/")[2] == target[1:]
-
-
-def _fingerprint(sent: Mapping[bytes, bytes]) -> int:
-    """What stands for how a client asks: its headers, their order, what it accepts and what led it here."""
-    return crc32(b"\n".join((*sent, *(sent.get(name, b"") for name in _TELLING))))
-
-
-def is_prefetch(sent: Mapping[bytes, bytes]) -> bool:
-    """Whether a browser says that it fetches this before anybody asked for it."""
-    if b"sec-purpose" not in sent and b"purpose" not in sent and b"x-moz" not in sent:
-        return False
-    return any(b"prefetch" in sent.get(name, b"").lower() for name in _PREFETCHES)
