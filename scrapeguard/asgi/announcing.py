@@ -22,6 +22,8 @@ logger = logging.getLogger("scrapeguard")
 
 Pairs = list[tuple[bytes, bytes]]
 
+SHARING = b"x-scrapeguard-sharing"
+"""The response header in which an app says that the author of a page refuses AI: `deny`. It never leaves."""
 _ROBOTS_TAG = b"x-robots-tag"
 _LINK = b"link"
 _CONTENT_USAGE = b"content-usage"
@@ -45,8 +47,16 @@ class Announcer:
         self.pages = pages
         self._tighten = tighten
         self._names = frozenset(name for name, _ in headers)
+        self._looked_at = self._names | {SHARING}
         self.curious = True
         """Whether it is not known yet that the site answers with styles."""
+
+    def added_to_ordinary(self, theirs: Pairs) -> Pairs | None:
+        """Their headers and ours; None where one of theirs is to be looked at, or not in lower case as ASGI asks."""
+        names = dict(theirs)
+        if self._looked_at.isdisjoint(names) and b"".join(names).islower():
+            return [*theirs, *self.headers]
+        return None
 
     def added(self, theirs: Sequence[tuple[bytes, bytes]], present: Collection[bytes]) -> Pairs:
         """Their headers and ours.

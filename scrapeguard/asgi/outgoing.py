@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from scrapeguard.asgi.announcing import Announcements
+from scrapeguard.asgi.announcing import SHARING, Announcements
 from scrapeguard.asgi.injecting import Injector, headers_of_injected
 from scrapeguard.asgi.responders import Response
 from scrapeguard.asgi.types import Message, Scope, Send
 from scrapeguard.core.decision import Decision
 from scrapeguard.core.request import Request
 
-SHARING = b"x-scrapeguard-sharing"
-"""The response header in which an app says that the author of a page refuses AI: `deny`. It never leaves."""
 _DENY = b"deny"
 _HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 """The messages that carry headers."""
@@ -69,14 +67,10 @@ def _ordinary(additions: Additions, request: Request, decision: Decision, messag
     headers = message.get("headers")
     if type(headers) is not list or decision.ai_refused or message["type"] != "http.response.start":
         return None
-    names = _by_name(headers)
-    if SHARING in names:
+    voice = additions.announcements.of_page(request)
+    if voice.curious or additions.injector is not None or message["status"] == 404:
         return None
-    announcements, _, injector = additions
-    voice = announcements.of_page(request)
-    if voice.curious or injector is not None or message["status"] == 404:
-        return None
-    return voice.added(headers, names)
+    return voice.added_to_ordinary(headers)
 
 
 class Outgoing:

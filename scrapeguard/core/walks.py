@@ -59,7 +59,8 @@ class Walks:
         if not conduct.crowds:
             conduct.crowds = self._joined(conduct, now)
         readers = site.readers(place)
-        suspects = [crowd for crowd in conduct.crowds if crowd.is_suspect(now)]
+        # At most sites nobody was ever suspected.
+        suspects = [crowd for crowd in conduct.crowds if crowd.is_suspect(now)] if self.alert_until else []
         conduct.walks = bool(suspects) and readers < 2
         if conduct.walks:
             conduct.marked = True
