@@ -5,11 +5,13 @@ one writes with the session of the same client library (aiohttp), under the same
 without a guard; the proxy itself uses that library below its session. Loads of 32 connections take turns, for half a
 second each. The machine may have other work, so what counts is the CPU time that the serving process spends on a
 request, of which the throughput of a core follows; the ratios are the medians of those of each round, requests a second
-are what came through meanwhile, the best of the rounds. curl asks directly; Chrome opens a page, each time as another
-client behind a proxy that is trusted, and is judged by its headers and its past. Memory is the growth of the resident
-set while 1 GB goes down or up, whose octets are compared by hash. Slow clients have asked for 1 MB each and read
-nothing of it, while 200 WebSockets echo and others ask for the page; their median is compared with that before. New
-rules are written again and again while 32 connections ask without pause; the last must be in force.
+are what came through meanwhile, the best of the rounds. curl asks directly; Chrome comes behind a proxy that is
+trusted, and is judged by its headers and its past: as one of 20,000 readers, who have fetched the style sheet and open
+a page by a link each time that their turn comes; or as newcomers, who are never the same, which is the worst case.
+Memory is the growth of the resident set while 1 GB goes down or up, whose octets are compared by hash. Slow clients
+have asked for 1 MB each and read nothing of it, while 200 WebSockets echo and others ask for the page; their median is
+compared with that before. New rules are written again and again while 32 connections ask without pause; the last must
+be in force.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
+from itertools import count, repeat
 from statistics import median
 from typing import Any
 
-from bench.clients import CHROME
+from bench.clients import CHROME, PAGE
 from bench.proxy_load import CONNECTIONS, CORE, LOAD_CORE, Load, Server, load_of, nginx_before, started
 from bench.proxy_parts import BODY, LARGE, PIECE
 from bench.proxy_reload import reload_row
@@ -63,21 +66,27 @@ def run() -> list[Row]:
 
 
 def _throughput(servers: dict[str, Server]) -> list[Row]:
-    kinds = {"curl": [_request(CURL)], "Chrome": _from_many_clients(CHROME)}
-    compared: dict[tuple[str, str], list[Load]] = {(name, kind): [] for name in ("bare", "relay") for kind in kinds}
-    loads = {**compared, ("guarded", "curl"): [], ("behind", "Chrome"): []}
+    kinds: dict[str, Callable[[], Iterator[bytes]]]
+    kinds = {"curl": partial(repeat, _request(CURL)), "readers": _reading, "newcomers": _coming}
+    loads: dict[tuple[str, str], list[Load]] = {(name, kind): [] for name in ("bare", "relay") for kind in kinds}
+    loads |= {("guarded", "curl"): [], ("behind", "readers"): [], ("behind", "newcomers"): []}
     if "nginx" in servers:
         loads["nginx", "curl"] = []
+    requests = {(name, kind): kinds[kind]() for name, kind in loads}
+    asyncio.run(load_of(servers["behind"], _fetching_styles()))
 
     def measure(name: str, kind: str) -> float:
-        load = asyncio.run(load_of(servers[name], kinds[kind], _SECONDS))
+        load = asyncio.run(load_of(servers[name], requests[name, kind], _SECONDS))
         loads[name, kind].append(load)
         return load.cpu
 
     taking_turns({f"{name} {kind}": partial(measure, name, kind) for name, kind in loads}, _ROUNDS)
     rows = [
         *_compared("curl", loads["bare", "curl"], loads["relay", "curl"], loads["guarded", "curl"]),
-        *_compared("Chrome", loads["bare", "Chrome"], loads["relay", "Chrome"], loads["behind", "Chrome"]),
+        *_compared("readers", loads["bare", "readers"], loads["relay", "readers"], loads["behind", "readers"]),
+        *_compared(
+            "newcomers", loads["bare", "newcomers"], loads["relay", "newcomers"], loads["behind", "newcomers"], None
+        ),
     ]
     if "nginx" not in servers:
         return rows
@@ -89,9 +98,11 @@ def _throughput(servers: dict[str, Server]) -> list[Row]:
     ]
 
 
-def _compared(kind: str, bare: list[Load], relay: list[Load], guarded: list[Load]) -> Iterator[Row]:
+def _compared(
+    kind: str, bare: list[Load], relay: list[Load], guarded: list[Load], least: float | None = LEAST_OF_BARE
+) -> Iterator[Row]:
     yield Row(f"Bare relay of a 3 kB page to {kind}, {CONNECTIONS} connections", _figure(bare))
-    for loads, question, target in ((relay, "without a guard", None), (guarded, "behind the guard", LEAST_OF_BARE)):
+    for loads, question, target in ((relay, "without a guard", None), (guarded, "behind the guard", least)):
         ratio = _ratio(bare, loads)
         met = None if target is None else ratio >= target
         aim = "" if target is None else f">= {target}x"
@@ -107,15 +118,34 @@ def _figure(loads: list[Load]) -> str:
     return f"{max(load.per_second for load in loads):,.0f}/s, {micro(median(load.cpu for load in loads))}"
 
 
-def _request(headers: Mapping[str, str], more: str = "") -> bytes:
+def _request(headers: Mapping[str, str], target: str = "/") -> bytes:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"GET / HTTP/1.1\r\n{lines}{more}\r\n".encode()
+    return f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode()
 
 
-def _from_many_clients(headers: Mapping[str, str]) -> list[bytes]:
-    """The request as the proxy of each client sends it, so that no one of them reads more than a person can."""
-    addresses = (f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(_CLIENTS))
-    return [_request(headers, f"x-forwarded-for: {address}\r\n") for address in addresses]
+def _as_client(request: bytes, number: int) -> bytes:
+    """The request as a proxy hands it on."""
+    address = f"{10 + (number >> 24)}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return request.replace(b"\r\n\r\n", b"\r\nx-forwarded-for: %s\r\n\r\n" % address.encode())
+
+
+def _fetching_styles() -> Iterator[bytes]:
+    fetched = {**CHROME, "sec-fetch-site": "same-origin", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "style"}
+    return (_as_client(_request(fetched, "/site.css"), number) for number in range(_CLIENTS))
+
+
+def _reading() -> Iterator[bytes]:
+    referrer = f"http://{CHROME['host']}/"
+    page = _request({**CHROME, "sec-fetch-site": "same-origin", "referer": referrer}, f"{PAGE}?part=PART")
+    for part in count():
+        of_part = page.replace(b"PART", b"%d" % part)
+        for number in range(_CLIENTS):
+            yield _as_client(of_part, number)
+
+
+def _coming() -> Iterator[bytes]:
+    page = _request(CHROME, PAGE)
+    return (_as_client(page, number) for number in count(_CLIENTS))
 
 
 def _large(server: Server) -> list[Row]:

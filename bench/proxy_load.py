@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import socket
@@ -89,8 +90,9 @@ class _Client(asyncio.Protocol):
         self._left -= len(data)
         if not self._left:
             self.answers += 1
-            if time.perf_counter() < self._deadline:
-                self._transport.write(next(self._requests))
+            request = next(self._requests, None) if time.perf_counter() < self._deadline else None
+            if request is not None:
+                self._transport.write(request)
             else:
                 self._transport.close()
                 self.done.set_result(None)
@@ -101,27 +103,19 @@ class _Client(asyncio.Protocol):
             self.done.set_exception(exc or ConnectionError("the server closed"))
 
 
-async def load_of(server: Server, requests: list[bytes], seconds: float) -> Load:
+async def load_of(server: Server, requests: Iterator[bytes], seconds: float = math.inf) -> Load:
+    """Ask over all connections, each for the next one that nobody asked for yet, for that long or until the last."""
     loop = asyncio.get_running_loop()
     start, cpu = time.perf_counter(), server.cpu()
 
-    async def connect(number: int) -> _Client:
-        requests_of = _from(requests, number)
-        make = partial(_Client, requests_of, start + seconds)
+    async def connect() -> _Client:
+        make = partial(_Client, requests, start + seconds)
         return (await loop.create_connection(make, "127.0.0.1", server.port))[1]
 
-    clients = [await connect(number) for number in range(CONNECTIONS)]
+    clients = [await connect() for _ in range(CONNECTIONS)]
     await asyncio.gather(*(client.done for client in clients))
     answers = sum(client.answers for client in clients)
     return Load(answers / (time.perf_counter() - start), (server.cpu() - cpu) / answers)
-
-
-def _from(requests: list[bytes], connection: int) -> Iterator[bytes]:
-    """The requests, over and over, from another place for each connection."""
-    number = connection * len(requests) // CONNECTIONS
-    while True:
-        yield requests[number % len(requests)]
-        number += 1
 
 
 @contextmanager

@@ -23,11 +23,12 @@ _HEAD = (
     b"HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Sun, 22 Nov 2026 08:00:00 GMT\r\nContent-Type: text/html\r\n"
     b"Content-Length: %d\r\n\r\n"
 )
+_STYLE = _HEAD.replace(b"text/html", b"text/css")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
 
 
 class Upstream(asyncio.Protocol):
-    """Answers `/` with a page of 3 kB, `/large` with 1 GB, `/middle` with 1 MB, and an upload with its SHA-256."""
+    """Answers with a page of 3 kB, a style as long, 1 GB (`/large`), 1 MB (`/middle`), or the SHA-256 of an upload."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -69,7 +70,7 @@ class Upstream(asyncio.Protocol):
             rest, self._received = self._received, b""
             self._upload(rest)
         else:
-            self._transport.write(_HEAD % len(BODY) + BODY)
+            self._transport.write((_STYLE if target == b"/site.css" else _HEAD) % len(BODY) + BODY)
 
     def _upload(self, data: bytes) -> None:
         self._digest.update(data)
