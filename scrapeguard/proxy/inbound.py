@@ -27,6 +27,10 @@ class MisdirectedError(RequestError):
 
     status = 421
 
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host!r} is no site here")
+        self.host = host
+
 
 class Inbound(NamedTuple):
     """A request that may be relayed; `fields` are all but Host and those that frame the body."""
@@ -88,9 +92,10 @@ class Reader:
         if hop.version not in _VERSIONS:
             raise RequestError("a version of HTTP that nobody speaks")
         head = read_head(scope["headers"], self._names, hop.version)
-        upstream = self._upstreams.of("" if head.host is None else head.host.decode("ascii"))
+        host = "" if head.host is None else head.host.decode("ascii")
+        upstream = self._upstreams.of(host)
         if upstream is None:
-            raise MisdirectedError("there is no such site here")
+            raise MisdirectedError(host)
         fields = head.fields
         fields += forwarding_fields(head, hop, self._field)
         return Inbound(upstream, method, target, head.host or upstream.authority.encode(), head, fields)

@@ -13,7 +13,7 @@ from scrapeguard.proxy.client import Client, Question
 from scrapeguard.proxy.errors import UpstreamError, UpstreamTimeoutError
 from scrapeguard.proxy.exchange import Ended, Exchange, Limits, Phase, Watch
 from scrapeguard.proxy.fields import ResponseNames, response_fields
-from scrapeguard.proxy.inbound import Inbound, Reader
+from scrapeguard.proxy.inbound import Inbound, MisdirectedError, Reader
 from scrapeguard.proxy.slots import Slots
 from scrapeguard.proxy.trouble import Troubles
 from scrapeguard.proxy.types import Receive, Scope, Send
@@ -91,7 +91,7 @@ class Relay:
         try:
             inbound = self._reader.read(scope)
         except RequestError as error:
-            await send_answer(answer_of(error.status, close=True), scope, send)
+            await send_answer(self._refused(error, close=True), scope, send)
             return
         try:
             if not self._slots.take_at_once():
@@ -105,6 +105,11 @@ class Relay:
             self._slots.give_back()
         if answer is not None:
             await send_answer(answer, scope, send)
+
+    def _refused(self, error: RequestError, *, close: bool) -> Answer:
+        if isinstance(error, MisdirectedError):
+            self._troubles.note_misdirected(error.host)
+        return answer_of(error.status, close=close)
 
     async def _exchange(self, inbound: Inbound, receive: Receive, send: Send) -> Answer | None:
         """Relay one request; what to answer in the upstream's stead, or None where all is said."""
@@ -183,7 +188,7 @@ class Relay:
             inbound = self._reader.read(scope)
             await self._websockets.take()
         except RequestError as error:
-            await deny_websocket(answer_of(error.status), scope, send)
+            await deny_websocket(self._refused(error, close=False), scope, send)
             return
         except UpstreamError as error:
             await deny_websocket(answer_of(error.status), scope, send)

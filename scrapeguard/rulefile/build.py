@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from scrapeguard.core.policy import (
     VerificationPolicy,
     template_fault,
 )
-from scrapeguard.core.request import Request
+from scrapeguard.core.request import Request, canonical_host
 from scrapeguard.core.sharing import AI_USES, PathSharing, Use
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.core.trust import Trust
@@ -34,22 +34,7 @@ from scrapeguard.core.upstream import Upstream
 from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.rulefile.kinds import Problems
 from scrapeguard.rulefile.model import RuleFile
-from scrapeguard.rulefile.tree import Mapping, Node, Place, merge, without
-
-_OWN_KEYS_OF_THE_FILE = (
-    "version",
-    "extends",
-    "sites",
-    "proxies",
-    "verification",
-    "traps",
-    "decoys",
-    "store",
-    "secret",
-    "events",
-    "on_error",
-    "tests",
-)
+from scrapeguard.rulefile.tree import Mapping, Node, Place, merge
 
 
 def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Policy:
@@ -70,7 +55,7 @@ def build_policy(tree: Node, catalogue: Catalogue, found: list[Problem]) -> Poli
     common = builder.build(document, tree)
     sites = {}
     if isinstance(tree, Mapping):
-        for host, node in _site_trees(tree):
+        for host, node in _site_trees(tree, model.inherited, problems):
             sites[host] = builder.build_site(host, model.site.read(node, problems) or {}, node)
     tests = [_rule_test(place, values) for place, values in document.get("tests", ()) if len(values) == 2]
     events = EventPolicy(_event_log(document, problems), document.get("events", {}).get("addresses", Addresses.FULL))
@@ -148,13 +133,16 @@ def _event_log(document: dict[str, Any], problems: Problems) -> str:
     return str(path)
 
 
-def _site_trees(tree: Mapping) -> Iterable[tuple[str, Node]]:
+def _site_trees(tree: Mapping, inherited: Container[str], problems: Problems) -> Iterable[tuple[str, Node]]:
     """Each site with the common part of the file laid under its own."""
     sites = tree.entries.get("sites")
     if sites is None or not isinstance(sites.node, Mapping):
         return
-    common = without(tree, *_OWN_KEYS_OF_THE_FILE)
+    common = Mapping({key: entry for key, entry in tree.entries.items() if key in inherited}, tree.place)
+    seen: dict[str, str] = {}
     for host, entry in sites.node.entries.items():
+        if (other := seen.setdefault(canonical_host(host), host)) != host:
+            problems.add(entry.place, f"`{host}` is the same host as `{other}`; keep one of them")
         yield host, merge(common, entry.node)
 
 
@@ -246,7 +234,7 @@ def _decoys(values: dict[str, Any], problems: Problems) -> DecoyPolicy:
         key.replace("-", "_"): value for key, value in values.items() if key not in ("locale", "corpus", "template")
     }
     if "log" in said:
-        said["log"] = _beside(*said["log"])
+        said["log"] = _in_folder(said["log"], problems)
     for key in ("log-age", "log-size"):
         if key in values:
             place, said[key.replace("-", "_")] = values[key]

@@ -95,6 +95,8 @@ class RuleFile:
     def __init__(self, catalogue: Catalogue) -> None:
         self.when = When(catalogue)
         site = _site_fields(catalogue, self.when)
+        self.inherited = frozenset(site)
+        """The keys that a site has from the whole file where it says nothing itself."""
         self.site = Record(site | _OWN_FIELDS_OF_A_SITE)
         self.document = Record(
             {

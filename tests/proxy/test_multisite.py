@@ -73,8 +73,11 @@ def test_each_host_has_its_pages_and_its_robots_txt(ask, host, name):
     assert ask(host, **{"user-agent": "GPTBot/1.3"}).status_code == (403 if name == "blog" else 200)
 
 
-def test_a_host_that_is_no_site_gets_421(ask):
-    assert ask("unknown.example").status_code == 421
+def test_a_host_that_is_no_site_gets_421_and_is_told_of_once(ask, caplog):
+    for number in range(30):
+        assert ask(f"unknown{number // 2}.example").status_code == 421
+    told = [message for message in caplog.messages if "421" in message and "`sites`" in message]
+    assert [message.partition(" ")[0] for message in told] == [f"'unknown{number}.example'" for number in range(10)]
     assert "User-agent: GPTBot" in ask("unknown.example", "/robots.txt").text
 
 
