@@ -88,6 +88,7 @@ class Conduct:
         key: the client.
         now: seconds that never go back.
         loads: whether what it calls itself loads styles.
+        headless: whether it calls itself a browser without a window.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Conduct:
         "gaps",
         "gaps_squared",
         "groups",
+        "headless",
         "hurried",
         "judged",
         "judged_way",
@@ -134,9 +136,10 @@ class Conduct:
         "written",
     )
 
-    def __init__(self, key: ClientKey, now: float, *, loads: bool = True) -> None:
+    def __init__(self, key: ClientKey, now: float, *, loads: bool = True, headless: bool = False) -> None:
         self.key = key
         self.loads = loads
+        self.headless = headless
         self.begun = self.last = self.minute = self.page_at = now
         self.pages = self.pages_this_minute = 0
         self.typed = 0
@@ -165,7 +168,7 @@ class Conduct:
         self.groups: tuple[Group, ...] = ()
         self.written: tuple[Evidence, ...] = ()
         """What was odd about how its first request was written."""
-        self.marked = False
+        self.marked = headless
         """Whether there is anything to be said of it that one look at what it reads does not show."""
         self.page = 0
         """What stands for path and query of its last page."""
@@ -206,6 +209,12 @@ class Conduct:
             now: seconds that never go back.
             typed: whether it comes as if its address had been typed.
         """
+        if self.pages:
+            # What it fetched before its first page was no page.
+            gap = now - self.page_at
+            self.gaps += gap
+            self.gaps_squared += gap * gap
+        self.page_at = now
         self.pages += 1
         place, bit = mark >> 3, 1 << (mark & 7)
         if not self.seen[place] & bit:
@@ -221,7 +230,3 @@ class Conduct:
         if now - self.minute >= 60.0:
             self.minute, self.pages_this_minute = now, 0
         self.pages_this_minute += 1
-        gap = now - self.page_at
-        self.gaps += gap
-        self.gaps_squared += gap * gap
-        self.page_at = now

@@ -49,6 +49,9 @@ _NOTED = {
 """What is remembered of a client once it has done that."""
 _HELD_AGAINST = frozenset({What.SURVEY, What.HURRIED, What.AT_ONCE})
 _COMMON_NAME = b"Mozilla/"
+_HEADLESS = b"HeadlessChrome/"
+_MAX_KINDS = 1024
+_LONGEST_NAME = 512
 _STYLES = (".css", ".js", ".mjs")
 _SURVEYS = ("/robots.txt", "/sitemap.xml", "/sitemap_index.xml", "/sitemap.xml.gz")
 
@@ -77,6 +80,7 @@ class History:
         self.styles = Styles()
         self._walks = Walks()
         self._loads_styles = loads_styles or _all_do
+        self._kinds: Recent[bytes, tuple[bool, bool]] = Recent(_MAX_KINDS)
         self._judge = judge
         self.tell = tell
 
@@ -242,17 +246,28 @@ class History:
         if known is not None and now - known.last <= IDLE and now - known.begun <= WINDOW:
             return known
         key = ClientKey(*identity)
-        fresh = Conduct(key, now, loads=self._loads_styles(key.user_agent or b""))
+        fresh = self._begun(key, now)
         if known is not None:
             # What was fetched then may still be in the cache; surely so of who reads on.
             fresh.returning = known.styles or known.returning
             fresh.styles = known.styles and now - known.last <= IDLE
             fresh.site, fresh.crowds = known.site, known.crowds
             fresh.asked, fresh.shown, fresh.fingerprint = known.asked, known.shown, known.fingerprint
-            fresh.written, fresh.marked = known.written, bool(known.written)
+            fresh.written, fresh.marked = known.written, fresh.marked or bool(known.written)
         if key.is_kept:
             self._clients.put(key, fresh)
         return fresh
+
+    def _begun(self, key: ClientKey, now: float) -> Conduct:
+        """A client of whom nothing is known but its name, which many share."""
+        agent = key.user_agent or b""
+        kind = self._kinds[agent]
+        if kind is None:
+            kind = self._loads_styles(agent), _HEADLESS in agent
+            if len(agent) <= _LONGEST_NAME:
+                self._kinds.put(agent, kind)
+        loads, headless = kind
+        return Conduct(key, now, loads=loads, headless=headless)
 
     def missed(self, key: ClientKey, now: float) -> None:
         """A client was told that there is no such page."""
@@ -269,7 +284,7 @@ class History:
 
     def begins_anew(self, key: ClientKey, now: float) -> None:
         """A client has shown that a person is there: what it did before is forgotten."""
-        fresh = Conduct(key, now, loads=self._loads_styles(key.user_agent or b""))
+        fresh = self._begun(key, now)
         fresh.returning = fresh.styles = fresh.shown = True
         known = self._clients[key]
         if known is not None:

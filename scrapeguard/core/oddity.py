@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from scrapeguard.core.clients import MOST_TYPED, Conduct
 from scrapeguard.core.groups import marks_of
 from scrapeguard.core.signals import Evidence
@@ -18,6 +20,7 @@ _WHOLE_SITE = 200
 _PAGES_OF_ONE = 100
 _MARKS_OF_AN_HOUR = marks_of(_PAGES_AN_HOUR)
 _MARKS_OF_WHOLE_SITE = marks_of(_WHOLE_SITE)
+_PAGES_WITHOUT_WINDOW = 15
 _STEADY_PAGES = 12
 _STEADY_DIFFERENT = 10
 _STEADY_VARIATION = 0.01  # the square of the coefficient of variation of the pauses: a tenth of the pause
@@ -35,6 +38,9 @@ _STEADY = Evidence("steady-pace", "a dozen pages or more, with the same pause be
 _MISSED = Evidence("many-misses", "ten pages or more that are not there, half of all it asked for")
 _SURVEYED = Evidence(
     "surveys-site", "opens pages, and reads robots.txt or a sitemap or asks by HEAD, which browsers do not"
+)
+_HEADLESS = Evidence(
+    "headless-reads-on", "fifteen different pages or more within an hour, and no window to see them in"
 )
 _CROWD = Evidence("many-addresses", "takes pages alone, as many others do that have something in common with it")
 
@@ -75,15 +81,22 @@ def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...
     # Many who share an address each fetch the styles once.
     if client.marks >= _MARKS_OF_WHOLE_SITE and client.pages >= _PAGES_OF_ONE * max(client.fetches, 1):
         found.append(_WHOLE)
-    if client.misses >= _MISSES and client.misses * 2 >= client.pages:
-        found.append(_MISSED)
-    if client.surveys:
-        found.append(_SURVEYED)
-    if client.hurried:
-        found.append(_HURRIED)
+    found += _like_a_machine(client)
     # Who fetches styles reads as much as it likes; a browser for text fetches none.
     bare = [] if client.styles or not client.loads or not has_styles else _bare(client, now)
     return (*found, *_once(client, bare))
+
+
+def _like_a_machine(client: Conduct) -> Iterator[Evidence]:
+    """What is odd about a client whatever it fetches."""
+    if client.misses >= _MISSES and client.misses * 2 >= client.pages:
+        yield _MISSED
+    if client.surveys:
+        yield _SURVEYED
+    if client.headless and client.marks >= _PAGES_WITHOUT_WINDOW:
+        yield _HEADLESS
+    if client.hurried:
+        yield _HURRIED
 
 
 def _once(client: Conduct, bare: list[Evidence]) -> list[Evidence]:

@@ -54,6 +54,7 @@ SIGNALS: dict[str, Signal] = {
     "many-pages-a-minute": Signal(15, "more pages a minute than people read, and nothing that belongs to them"),
     "many-pages-an-hour": Signal(15, "more different pages an hour than people read, and nothing that belongs to them"),
     "headless-browser": Signal(45, "the User-Agent names a browser that runs without a window"),
+    "headless-reads-on": Signal(60, "a browser that runs without a window opens one page after the other"),
 }
 
 

@@ -562,3 +562,25 @@ def test_where_styles_come_out_of_a_cache_in_front_few_are_asked():
             request = Request.of("/", headers=CLICKED, host="h")
             history.passed(key_of(request, visit.client), "h", visit.now)
     assert asked == 3
+
+
+HEADLESS = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0"}
+
+
+def test_a_browser_without_a_window_may_print_pages_and_not_read_on():
+    visit = Visit()
+    visit.get("/site.css", headers=HEADLESS)
+    asked = {**CLICKED, **HEADLESS}
+    pauses = [3.0 + number % 4 for number in range(40)]
+    found = [visit.get(f"/{number % 20}", after=after, headers=asked) for number, after in enumerate(pauses)]
+    assert found[:14] == [set()] * 14  # "steady-pace" neither, though something came before the first page
+    assert found[14:] == [{"headless-reads-on"}] * 26
+    assert visit.get("/", after=WINDOW + 1, headers=asked) == set()
+    visit.get("/site.css", headers=HEADLESS)
+    for number in range(100):
+        assert visit.get("/same", after=3.0 + number % 7, headers=asked) == set()
+
+
+def test_a_browser_without_a_window_is_refused_with_what_else_says_so():
+    weights = {sign: SIGNALS[sign].weight for sign in ("headless-browser", "headless-reads-on")}
+    assert max(weights.values()) < 100 <= sum(weights.values())

@@ -143,6 +143,7 @@ def _browsers() -> list[Client]:
         ("Chromium headless: goto", goto(plain), ("chromium",)),
         ("Chromium headless: name of Chrome; goto", goto(named), ("chromium",)),
         ("Chromium headless: clicking", clicking(plain), ("chromium",)),
+        ("Chromium headless: clicking; two seconds a page", clicking(plain, pace=2.0), ("chromium",)),
         ("Chromium: goto", goto(window), WINDOW),
         ("Chromium: goto with referrers", goto(led), WINDOW),
         ("Chromium: goto; slow", goto(window, pace=40.0), WINDOW),
