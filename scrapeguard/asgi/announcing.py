@@ -15,7 +15,7 @@ from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import MAX_HOST, Headers, Request, canonical_host, targets_of
 from scrapeguard.core.rsl import MEDIA_TYPE
-from scrapeguard.core.sharing import PathSharing, strictest_of
+from scrapeguard.core.sharing import strictest_of
 from scrapeguard.guard import Guard
 
 logger = logging.getLogger("scrapeguard")
@@ -130,7 +130,7 @@ class Announcements:
         self._pages: dict[SitePolicy, RefusalPages] = {}
         self._complained = False
         # Strangers choose the Host, which stands in the address of the licence.
-        self._voices: Recent[tuple[SitePolicy, PathSharing | None, bool, str, str], Announcer] = Recent(_MAX_VOICES)
+        self._voices: Recent[tuple[object, ...], Announcer] = Recent(_MAX_VOICES)
         self.unplaced = self._voice(Place(guard.policy.common))
         """For answers to requests that could not be read."""
 
@@ -142,18 +142,22 @@ class Announcements:
             refused: whether the app says that the author of the page refuses AI.
         """
         policy, refused_paths = self._policy, self._guard.refused_paths
-        site = policy.site(request.host) if policy.sites else policy.common
+        host = request.host
+        site = policy.site(host) if policy.sites else policy.common
+        scheme = policy.proxies.scheme(request) if self._behind_proxies else request.scheme
         said = None
-        if site.paths or refused_paths.patterns:
+        key: tuple[object, ...]
+        if refused or site.paths or refused_paths.patterns:
             targets = targets_of(request.path, request.query)
             said = strictest_of(map(site.by_path.find, targets))
             refused = refused or any(map(refused_paths.covers, targets))
-        scheme = policy.proxies.scheme(request) if self._behind_proxies else request.scheme
-        key = (site, said, refused, scheme, request.host)
+            key = (scheme, host, said, refused)
+        else:
+            key = (scheme, host)
         voice = self._voices[key]
         if voice is None:
-            voice = self._voice(Place(site, origin_of(scheme, request.host), said, refused))
-            if len(request.host) <= MAX_HOST:
+            voice = self._voice(Place(site, origin_of(scheme, host), said, refused))
+            if len(host) <= MAX_HOST:
                 self._voices.put(key, voice)
         return voice
 
