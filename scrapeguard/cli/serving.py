@@ -15,6 +15,7 @@ import uvicorn
 from scrapeguard.asgi.types import ASGIApp
 from scrapeguard.cli import FINE, FOUND_PROBLEMS
 from scrapeguard.cli.workers import Workers
+from scrapeguard.collector import relax_collector
 
 _LARGEST_HEAD = 1 << 20
 _KEEP_ALIVE = 180
@@ -51,7 +52,7 @@ def serve(renew: Callable[[], Build | None], listener: socket.socket, workers: i
 
 def _run(build: Callable[[], ASGIApp], listener: socket.socket) -> int:
     config = uvicorn.Config(
-        build,
+        partial(_built, build),
         factory=True,
         lifespan="on",
         ws="none",
@@ -71,6 +72,12 @@ def _run(build: Callable[[], ASGIApp], listener: socket.socket) -> int:
     server = _Server(config)
     server.run(sockets=[listener])
     return FINE if server.started else FOUND_PROBLEMS
+
+
+def _built(build: Callable[[], ASGIApp]) -> ASGIApp:
+    app = build()
+    relax_collector()
+    return app
 
 
 class _Server(uvicorn.Server):

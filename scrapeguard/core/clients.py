@@ -15,8 +15,6 @@ MAX_KEY = 1024
 """Octets of a client's key that are kept in mind; longer ones are rare, and strangers choose them."""
 TAG_SIZE = 6
 """Octets of what stands for a client in addresses."""
-MOST_TYPED = 25
-"""Marks that are kept of pages opened as if their addresses had been typed."""
 MAX_ADDRESS = 45
 """Characters of an address; what is longer is none."""
 
@@ -144,8 +142,8 @@ class Conduct:
         self.pages = self.pages_this_minute = 0
         self.typed = 0
         """Pages opened in a row as if their addresses had been typed."""
-        self.typed_seen: set[int] = set()
-        """The marks of some of these."""
+        self.typed_seen = 0
+        """The marks of these, a bit for each."""
         self.seen = bytearray(MARKS // 8)
         """A mark for each different page."""
         self.marks = 0
@@ -222,11 +220,10 @@ class Conduct:
             self.marks += 1
         if typed:
             self.typed += 1
-            if len(self.typed_seen) < MOST_TYPED:
-                self.typed_seen.add(mark)
+            self.typed_seen |= 1 << mark
         elif self.typed:
             self.typed = 0
-            self.typed_seen.clear()
+            self.typed_seen = 0
         if now - self.minute >= 60.0:
             self.minute, self.pages_this_minute = now, 0
         self.pages_this_minute += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scrapeguard.core.clients import MOST_TYPED, Conduct
+from scrapeguard.core.clients import Conduct
 from scrapeguard.core.groups import marks_of
 from scrapeguard.core.signals import Evidence
 
@@ -14,6 +14,7 @@ _TIME_FOR_STYLES = 3.0
 _PAGES_AT_ONCE = 14
 _NOTHING_BUT_PAGES = 8
 _PAGES_TYPED = 5
+_DIFFERENT_TYPED = 25
 _PAGES_A_MINUTE = 60
 _PAGES_AN_HOUR = 100
 _WHOLE_SITE = 200
@@ -74,7 +75,7 @@ def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...
     found = list(client.written)
     if client.typed >= _PAGES_TYPED:
         found.append(_ALWAYS_TYPED)
-        if len(client.typed_seen) >= MOST_TYPED:
+        if client.typed_seen.bit_count() >= _DIFFERENT_TYPED:
             found.append(_NEVER_A_LINK)
     if client.marks >= _STEADY_DIFFERENT and _is_steady(client):
         found.append(_STEADY)

@@ -9,7 +9,6 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -25,6 +24,7 @@ from typing import Any, Protocol
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from scrapeguard.collector import relax_collector
 from scrapeguard.core.policy import Policy
 from scrapeguard.errors import PolicyError
 from scrapeguard.proxy.front import Front
@@ -123,9 +123,7 @@ def build_app(serving: Serving) -> ASGIApp:
         in_force=build.in_force,
     )
     app = Draining(Front(reloading), serving.drain)
-    # What was built stays: the collector need not look at it again and again, which stops all requests each time.
-    gc.collect()
-    gc.freeze()
+    relax_collector()
     return app
 
 
