@@ -13,8 +13,8 @@ from scrapeguard.cli.output import ACTION_COLOURS, fail, paint, print_json, tabl
 from scrapeguard.core.catalogue import Account, Agent, Catalogue
 from scrapeguard.core.decision import Action
 from scrapeguard.core.policy import Policy, SitePolicy
-from scrapeguard.parts import Verification
 from scrapeguard.verification.refresh import fetch
+from scrapeguard.verifying import Verification
 
 _ROBOTS_WORDS = {
     "documented": "obeys it, says its operator's documentation",

@@ -21,12 +21,13 @@ from scrapeguard.core.request import Request
 from scrapeguard.core.robots import unsaid_rules
 from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.guard import Guard
-from scrapeguard.parts import Verification, list_urls, template_faults
+from scrapeguard.parts import template_faults
 from scrapeguard.rulefile.audience import load_audience
 from scrapeguard.rulefile.catalogue import load_catalogue
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.rulefile.model import RuleFile
 from scrapeguard.verification.lists import STALE
+from scrapeguard.verifying import Verification, list_urls
 
 
 class Refused(NamedTuple):

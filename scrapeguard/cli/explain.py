@@ -21,9 +21,10 @@ from scrapeguard.core.request import Request, canonical_target
 from scrapeguard.core.signals import SIGNALS
 from scrapeguard.errors import ScrapeGuardError
 from scrapeguard.guard import Guard
-from scrapeguard.parts import Verification, new_behaviour, site_replaces
+from scrapeguard.parts import new_behaviour, site_replaces
 from scrapeguard.rulefile.faults import address_fault, header_fault, method_fault
 from scrapeguard.verification.lists import Holding
+from scrapeguard.verifying import Verification
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -21,11 +21,12 @@ from scrapeguard.core.policy import Policy
 from scrapeguard.core.robotsfile import RobotsText, parse
 from scrapeguard.errors import ScrapeGuardError
 from scrapeguard.guard import Guard
-from scrapeguard.parts import Verification, new_behaviour, site_replaces
+from scrapeguard.parts import new_behaviour, site_replaces
 from scrapeguard.replay.lines import LineError, lines_of, read_line
 from scrapeguard.replay.player import LogClock, LoggedHeaders, Player
 from scrapeguard.rulefile.browsers import load_engines
 from scrapeguard.secret import site_secret
+from scrapeguard.verifying import Verification
 
 STDIN = "-"
 _BACKWARDS = 60.0

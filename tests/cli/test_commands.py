@@ -180,7 +180,7 @@ def test_explain_tells_whether_the_address_is_the_agents(run, rules, monkeypatch
             asked.append(str(address))
             return []
 
-    monkeypatch.setattr("scrapeguard.parts.SystemDns", Names)
+    monkeypatch.setattr("scrapeguard.verifying.SystemDns", Names)
     file = rules("verification: {folder: lists}\n")
     _, out, _ = run("explain", "--rules", file, *LISTED, "--ip", "157.55.39.1", "--json")
     assert json.loads(out)["agent"]["identity"] == "verified"

@@ -375,7 +375,7 @@ def test_a_name_server_that_keeps_silent_is_no_answer(name_server):
 
 
 def test_no_request_waits_for_a_name_server(catalogue, default_policy, monkeypatch):
-    monkeypatch.setattr("scrapeguard.parts.SystemDns", SilentDns)
+    monkeypatch.setattr("scrapeguard.verifying.SystemDns", SilentDns)
 
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
