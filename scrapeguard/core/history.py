@@ -25,7 +25,7 @@ from scrapeguard.core.styles import Styles, Tell
 from scrapeguard.core.walks import Walks
 
 MAX_CLIENTS = 20_000
-"""Clients in mind, in each of two generations (see `Recent`); each takes some 1,550 octets, 62 MB in all."""
+"""Clients in mind, in each of two generations (see `Recent`); each takes some 1,340 octets, 54 MB in all."""
 MAX_GROUPS = 4096
 """Groups in mind, in each of two generations; each takes some 300 octets, 3 MB in all."""
 WINDOW = 3600.0

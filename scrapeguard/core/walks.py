@@ -16,7 +16,8 @@ from scrapeguard.core.crowds import LONGEST, ROUND, SUSPECT_FOR, Crowd
 from scrapeguard.core.recent import Recent
 
 MAX_CROWDS = 4096
-"""Crowds in mind, in each of two generations; each takes at most 900 octets, 8 MB in all."""
+"""Crowds in mind, in each of two generations; each takes at most 900 octets, 8 MB in all. Beyond that, clients in mind
+keep the crowds that they are of."""
 MAX_SITES = 64
 """Hosts whose pages are in mind, in each of two generations; each takes 16,000 octets, 2 MB in all."""
 VIEWS_OF_ONE = 10
