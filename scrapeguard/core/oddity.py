@@ -54,14 +54,12 @@ _BARE = frozenset({_NO_STYLES, _NOTHING_ELSE, _FAST, _BROAD, _CROWD})
 
 def is_plain(client: Conduct) -> bool:
     """Whether nothing can be odd about a client, as with nearly all: the quick look before the thorough one."""
-    return (
-        client.styles
-        and not client.marked
-        and client.typed < _PAGES_TYPED
-        and client.misses < _MISSES
-        and client.marks < _MARKS_OF_WHOLE_SITE
-        and (client.marks < _STEADY_DIFFERENT or not _is_steady(client))
-    )
+    marks = client.marks
+    if client.marked or client.typed >= _PAGES_TYPED or client.misses >= _MISSES or marks >= _MARKS_OF_WHOLE_SITE:
+        return False
+    if client.styles:
+        return marks < _STEADY_DIFFERENT or not _is_steady(client)
+    return client.pages < _PAGES_WITHOUT_STYLES and not any(group.suspect for group in client.groups)
 
 
 def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...]:
