@@ -61,6 +61,10 @@ class ScrapeGuard(GuardMiddleware):
         """Take the place of the one before: to be called in the event loop, once this one has begun to serve."""
         self._parts.take_over()
 
+    def retire(self) -> None:
+        """Close the log of decoys: to be called once another took its place and its last request is over."""
+        self._parts.retire()
+
     def metrics(self) -> dict[str, float]:
         """What to watch: numbers since the start but for the age of lists, in seconds, and for what is in mind now."""
         return {"errors": self.errors, **self._parts.metrics()}

@@ -55,6 +55,7 @@ class SiteDecoys:
         secret: of the site.
         clock: seconds since the epoch.
         record: takes what was served; None where nobody wants to know.
+        close: closes what that writes to.
         settled: tells who a client is, and what settled that; None where nobody knows more than the decision says.
 
     Raises:
@@ -69,6 +70,7 @@ class SiteDecoys:
         *,
         clock: Callable[[], float],
         record: Callable[[Served], object] | None = None,
+        close: Callable[[], object] | None = None,
         settled: Callable[[Request, Decision], Settled] | None = None,
     ) -> None:
         self._settled = settled
@@ -80,6 +82,7 @@ class SiteDecoys:
         self._commitment = commitment(self._key)
         self._clock = clock
         self._record = record
+        self._close = close
         self._epoch, self._epoch_since, self._epoch_until = "", 0.0, 0.0
         self._canaries: Recent[tuple[str, str, str], Canary] = Recent(_MAX_CANARIES)
         self._said_of = {said.host: said} | {
@@ -96,6 +99,11 @@ class SiteDecoys:
         corpus = None if said.corpus is None else Path(said.corpus)
         make = partial(DecoySite, locale=said.locale, corpus=corpus, links=said.links, depth=said.depth)
         return make(self._secret, said.host, template=template)
+
+    def close(self) -> None:
+        """Close the log, which is written to its end beside what goes on."""
+        if self._close is not None:
+            self._close()
 
     def jobs(self, app: ASGIApp) -> list[LearnJob]:
         """What is to be done beside the requests of this app."""
@@ -260,12 +268,12 @@ def template_of(name: str | None) -> Template | None:
 
 def open_provenance(
     said: DecoyPolicy, *, clock: Callable[[], float], spent: Callable[[float], object] | None = None
-) -> Callable[[Served], None] | None:
+) -> ProvenanceRecorder | None:
     """What writes into the log of a policy what was served, and tells what that cost; None where there is no log."""
     if said.log is None:
         return None
     open_log = partial(ProvenanceLog, Path(said.log), max_age=said.log_age, max_octets=said.log_size)
-    return ProvenanceRecorder(open_log, clock=clock, spent=spent).record
+    return ProvenanceRecorder(open_log, clock=clock, spent=spent)
 
 
 def _with_paragraph(made: DecoyPage, text: str, page_id: str) -> DecoyPage:

@@ -85,6 +85,7 @@ class Parts:
         )
         if after is None:
             self.take_over()
+        self._decoys: SiteDecoys | None = None
         self.jobs: list[Job] = [*self.verification.jobs, *([self.exchange] if self.exchange else [])]
 
     def take_over(self) -> None:
@@ -99,6 +100,11 @@ class Parts:
         else:
             self.exchange.journal.rates = self.guard.rates
             self.exchange.journal.listen()
+
+    def retire(self) -> None:
+        """Close what is written of decoys: when others took the place of these parts, and no request goes by them."""
+        if self._decoys is not None:
+            self._decoys.close()
 
     def options(self, given: Mapping[str, Any], app: ASGIApp | None, *, drips: bool = True) -> dict[str, Any]:
         """What a middleware takes besides the guard; what is given stays.
@@ -124,6 +130,7 @@ class Parts:
             options["decoying"] = Decoying(
                 decoys, budget, monotonic=self.guard.monotonic, cpu=time.thread_time, drips=drips
             )
+            self._decoys = decoys
             self.guard.replaces = replacing(self.policy.decoys, decoys)
             self.jobs += [] if app is None else decoys.jobs(app)
         return options
@@ -189,10 +196,11 @@ def new_decoys(
     # What it takes to make decoys is loaded only where there are any.
     from scrapeguard.deceit import SiteDecoys, open_provenance
 
-    record = open_provenance(policy.decoys, clock=time.time, spent=spent)
+    log = open_provenance(policy.decoys, clock=time.time, spent=spent)
+    record, close = (None, None) if log is None else (log.record, partial(log.close, timeout=0.0))
     try:
         looks = {pattern: site.decoys for pattern, site in policy.sites.items()}
-        return SiteDecoys(policy.decoys, looks, secret, clock=time.time, record=record, settled=settled)
+        return SiteDecoys(policy.decoys, looks, secret, clock=time.time, record=record, close=close, settled=settled)
     except (OSError, ValueError) as error:
         raise PolicyError([Problem("decoys", 1, 1, str(error))]) from error
 

@@ -46,6 +46,7 @@ class _Builder:
         self._client = Client()
         self._present: ScrapeGuard | None = None
         self._next: ScrapeGuard | None = None
+        self._former: ScrapeGuard | None = None
         self._logs: dict[_LogKey, EventLog | None] = {}
         self._next_log: _LogKey | None = None
         self._used: tuple[_LogKey | None, ...] = ()
@@ -70,7 +71,10 @@ class _Builder:
         """What was built last serves from now on."""
         if self._next is None:
             return
-        self._present, self._next = self._next, None
+        if self._former is not None:
+            self._former.retire()
+        # Requests under way go on by the rules before.
+        self._former, self._present, self._next = self._present, self._next, None
         self._present.take_over()
         if self._used[-1:] != (self._next_log,):
             # Requests under way go on to write by the rules before.

@@ -266,13 +266,13 @@ def test_the_log_is_kept_as_long_and_as_large_as_the_owner_says(tmp_path, catalo
     )
     said = load_policy(tmp_path / "rules.yaml", catalogue=catalogue).decoys
     assert (said.log_age, said.log_size) == (30 * 86_400.0, 2_000_000)
-    record = open_provenance(said, clock=lambda: 1_800_000_000.0)
+    log = open_provenance(said, clock=lambda: 1_800_000_000.0)
     decision = Decision(Action.DECOY, "traps", client="192.0.2.1")
     for day in (-40.0, -20.0, 0.0):
         for number in range(2_000 if day else 1):
             page = Page(b"", " ".join(f"{day}{number}{word}" for word in range(60)))
-            record(Served.of(1_800_000_000.0 + day * 86_400, Request.of(f"/{number}"), decision, page))
-    record.__self__.close(60)
+            log.record(Served.of(1_800_000_000.0 + day * 86_400, Request.of(f"/{number}"), decision, page))
+    log.close(60)
     links = written(tmp_path / "served.db")
     assert links[0]["time"] >= 1_800_000_000.0 - 20 * 86_400
     assert "pruned" in {link["kind"] for link in links}

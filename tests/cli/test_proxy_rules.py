@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+import threading
+import time
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -150,6 +154,37 @@ def test_requests_counted_before_count_on_where_the_windows_are_the_same(running
         assert (app.reloads, app._app.guard.assess(request).action) == (2, "allow")
 
     running(common + RATED, use)
+
+
+def test_the_log_of_decoys_is_closed_once_no_request_can_go_by_its_rules(running, tmp_path):
+    lying = SILENT + SECRET.format("one") + "decoys: {serve: on, log: served.db}\nagents: {GPTBot: decoy}\n"
+
+    headers = [(b"host", b"h"), (b"user-agent", b"GPTBot/1.3")]
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
+
+    def writers():
+        return sum(thread.name == "scrapeguard-provenance" for thread in threading.enumerate())
+
+    async def send(message):
+        assert message.get("status", 200) == 200
+
+    async def use(app, change):
+        for number in range(6):
+            await app({**scope, "client": ("192.0.2.1", number)}, None, send)
+            await change(lying + f"rules: [{{name: r{number}, when: {{agent: r{number}}}, action: block}}]\n")
+        until = time.monotonic() + 60
+        while writers() > 2:
+            assert time.monotonic() < until, f"{writers()} threads write"
+            await asyncio.sleep(0.05)
+        await change(SILENT)
+        await change(SILENT + SECRET.format("one"))
+        while writers():
+            assert time.monotonic() < until, f"{writers()} threads write"
+            await asyncio.sleep(0.05)
+
+    running(lying, use)
+    with closing(sqlite3.connect(tmp_path / "served.db")) as database:
+        assert database.execute("SELECT count(*) FROM link").fetchone()[0] >= 6
 
 
 def test_another_secret_hashes_addresses_anew_and_old_logs_are_closed(running, tmp_path):
