@@ -14,13 +14,15 @@ from struct import Struct
 from types import ModuleType
 from typing import NamedTuple
 
-from scrapeguard.decoys.banks import Bank, Banks, bank_of
+from scrapeguard.decoys.banks import Banks, OwnBanks, bank_of
 from scrapeguard.decoys.corpus import Corpus
+from scrapeguard.decoys.decks import HEADINGS, KEPT_GENERAL, ORDERS, Deck, Decks
 from scrapeguard.decoys.draws import Draws
-from scrapeguard.decoys.grammar import DECKS, Compiler, Deck, Form
+from scrapeguard.decoys.grammar import BIG, SMALL, YEARS, Compiler, Form
+from scrapeguard.decoys.habits import Habits
 from scrapeguard.decoys.layouts import Layout, layouts_of
-from scrapeguard.decoys.lexicon import Lexicon, Plan
-from scrapeguard.decoys.voice import BIG, KEPT_CLAUSES, SMALL, SURNAMES, TOWNS, decks_of, own_voice, shared_banks
+from scrapeguard.decoys.lexicon import Lexicon, Plan, Topic
+from scrapeguard.decoys.voice import SURNAMES, TOWNS, own_voice, shared_banks
 from scrapeguard.decoys.worlds import Group, World
 
 HEAD = 160
@@ -33,8 +35,8 @@ _FRESH = Struct(">15H")
 _FIGURES = Struct(">23H")
 
 _TABLES = 128
-_HOT = 6
-_HOT_SHARE = 158
+_HOT = 2
+_HOT_SHARE = 224
 
 
 class Subject(NamedTuple):
@@ -59,6 +61,13 @@ class Kind(NamedTuple):
     layouts: tuple[Layout, ...]
 
 
+class _Voice(NamedTuple):
+    """What is said of a topic: its words, and its decks by kind of clause, as far as they were asked for."""
+
+    banks: OwnBanks
+    decks: list[Deck | None]
+
+
 class Author:
     """Writes the articles of one site.
 
@@ -66,7 +75,7 @@ class Author:
         lexicon: the words of a locale.
         language: how its words change.
         world: the people and places of the site.
-        topics: the names of the topics of the site, in the order of the world.
+        topics: those of the site, in the order of the world.
         draws: chooses what this site knows of all that.
         corpus: texts of the owner, which then say most of what is said.
     """
@@ -76,7 +85,7 @@ class Author:
         lexicon: Lexicon,
         language: ModuleType,
         world: World,
-        topics: Sequence[str],
+        topics: Sequence[Topic],
         draws: Draws,
         corpus: Corpus | None = None,
     ) -> None:
@@ -86,35 +95,50 @@ class Author:
         self._months = lexicon.phrases["month"]
         first_names = {"name": bank_of((*world.women, *world.men), draws)}
         self._banks = Banks(shared_banks(lexicon, language, draws) | first_names, language.derived)
-        compiler = Compiler(self._banks, draws, lexicon.macros, lexicon.synonyms)
-        self._decks: tuple[Deck, ...]
-        self._pools, self._decks = decks_of(lexicon, compiler, draws)
-        kinds = [_kind(plan, self._pools, compiler, draws) for plan in lexicon.plans]
-        self.kinds = tuple(kinds)
+        habits = Habits(lexicon, draws)
+        self._decks = Decks(lexicon, self._banks, habits, draws.child("decks"))
+        pools = {pool.kind: number for number, pool in enumerate(self._decks.pools)}
+        self._headings = pools[HEADINGS]
+        compiler = Compiler(self._banks, draws, habits)
+        self.kinds = tuple(_kind(plan, pools, compiler, draws) for plan in lexicon.plans)
+        self._lengths = [self._most(pool) for pool in range(len(pools))]
         self._captions = tuple(compiler.form(line) for line in lexicon.clauses["caption"])
         self._kinds_of = tuple(
-            [number for number, plan in enumerate(lexicon.plans) if not plan.topics or topic in plan.topics]
+            [number for number, plan in enumerate(lexicon.plans) if not plan.topics or topic.name in plan.topics]
             for topic in topics
         )
         self._language = language
-        self._words = [lexicon.topics[topic] for topic in topics]
-        self._look = lexicon.phrases["look"]
-        self._draws = [draws.child(topic) for topic in topics]
-        self._topics: list[list[Bank] | None] = [None] * len(topics)
+        self._topics = topics
+        self._draws = [draws.child(topic.name) for topic in topics]
+        self._subjects: list[_Voice | None] = [None] * len(topics)
         self._tables = tuple(_table(draws) for _ in range(_TABLES))
         self._own = tuple(own_voice(document, draws) for document in corpus.documents) if corpus else ()
 
-    def _topic(self, number: int) -> list[Bank]:
-        """The banks of a topic, made when the first page about it is asked for."""
-        known = self._topics[number]
+    def _most(self, pool: int) -> int:
+        """How many clauses of a kind a page asks for at most."""
+        return max(
+            sum(number == pool and not choices for _, number, choices in layout.cells)
+            for kind in self.kinds
+            for layout in kind.layouts
+        )
+
+    def _voice(self, number: int) -> _Voice:
+        """What is said of a topic, made when the first page about it is asked for."""
+        known = self._subjects[number]
         if known is None:
             draws = self._draws[number]
-            words = self._language.topic_banks(
-                {name: draws.jostled(each) for name, each in self._words[number].items()}
-            )
-            words["a"] = (*draws.some(self._look, 0.25), *words["a"])
-            own = {name: bank_of(entries, draws, flat=40.0) for name, entries in words.items()}
-            known = self._topics[number] = self._banks.resolved(own)
+            words = self._topics[number].words
+            jostled = self._language.topic_banks({name: draws.jostled(each) for name, each in words.items()})
+            own = {name: bank_of(entries, draws, flat=40.0) for name, entries in jostled.items()}
+            known = self._subjects[number] = _Voice(self._banks.own(own), [None] * len(self._lengths))
+        return known
+
+    def _deck(self, topic: int, pool: int) -> Deck:
+        voice = self._voice(topic)
+        known = voice.decks[pool]
+        if known is None:
+            known = voice.decks[pool] = self._decks.deck(self._topics[topic], pool, self._lengths[pool])
+            voice.banks.extend()
         return known
 
     def subject(self, head: bytes) -> Subject:
@@ -129,6 +153,8 @@ class Author:
         fresh = _FRESH.unpack_from(head, 130)
         surnames, towns = self._world.surnames, self._world.towns
         entities = dict(zip(_FIGURE_NAMES, map(str, figures), strict=True))
+        for name, figure in zip(YEARS, figures[len(SMALL) :], strict=False):
+            entities[name] = str(1890 + figure % 118)
         for name in SMALL:
             entities[name] = entities[name][-3:].lstrip("0") or "12"
         for name, number in zip(SURNAMES, fresh, strict=False):
@@ -168,25 +194,31 @@ class Author:
         return self._filled(form, subject.group.topic, draws[1:].translate(subject.table)) % subject.entities
 
     def _filled(self, form: Form, topic: int, draws: bytes) -> str:
-        banks = self._topic(topic)
+        banks = self._voice(topic).banks.known
         return form.text % tuple(map(getitem, map(banks.__getitem__, form.banks), draws))
 
     def write(self, subject: Subject, draws: bytes, glue: Mapping[str, str]) -> str:
         """The article but for its title, with the marks of `glue` between its parts."""
         layouts = self.kinds[subject.kind].layouts
         layout = layouts[draws[0] % len(layouts)]
-        decks = self._decks
-        nexts = {pool: iter(decks[pool].orders[draws[pool + 1] % DECKS]) for pool in layout.pools}
-        own = self._own[subject.group.topic % len(self._own)] if self._own else None
+        topic = subject.group.topic
+        voice = self._voice(topic)
+        nexts = {
+            pool: iter((voice.decks[pool] or self._deck(topic, pool))[draws[pool + 1] % ORDERS])
+            for pool in layout.pools
+        }
+        own = self._own[topic % len(self._own)] if self._own else None
         if own:
             # Who gave texts of his own hears his own voice, under headings of his own.
-            nexts = dict.fromkeys(nexts, iter(own.deck.orders[draws[1] % len(own.deck.orders)]))
+            nexts = dict.fromkeys(nexts, iter(own.deck[draws[1] % len(own.deck)]))
         parts: list[str] = []
         numbers: list[int] = []
         at = HEAD
+        headings = self._headings
         for mark, pool, choices in layout.cells:
+            if own and pool == headings:
+                choices = own.titles
             if choices:
-                choices = own.titles if own else choices
                 form = choices[draws[at] % len(choices)]
                 at += 1
             else:
@@ -198,18 +230,18 @@ class Author:
         words = draws[at:].translate(subject.table)
         if len(words) < len(numbers):
             words *= 1 + len(numbers) // len(words)
-        banks = self._topic(subject.group.topic)
+        banks = voice.banks.known
         text = "".join(parts) % tuple(map(getitem, map(banks.__getitem__, numbers), words))
         return text % subject.entities
 
 
 def _kind(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws) -> Kind:
-    titles = tuple(compiler.form(title) for title in draws.some(plan.titles, KEPT_CLAUSES, 4))
+    titles = tuple(compiler.form(title) for title in draws.some(plan.titles, KEPT_GENERAL, 4))
     return Kind(plan.kind, plan.section, titles, layouts_of(plan, pools, compiler, draws))
 
 
 def _table(draws: Draws) -> bytes:
-    """A table for bytes.translate: three fifths of all bytes become one of six, the others stay apart."""
+    """A table for bytes.translate: most bytes become one of two, the others stay apart."""
     places = draws.shuffled(range(256))
     hot = places[:_HOT]
     first = [hot[min(draws.below(_HOT), draws.below(_HOT))] for _ in range(_HOT_SHARE)]

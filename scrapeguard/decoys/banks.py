@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import count
+from itertools import count, islice
 
 from scrapeguard.decoys.draws import Draws
 
@@ -18,6 +18,8 @@ Bank = tuple[str, ...]
 Derive = Callable[[str, str], str]
 
 _TURN = 85
+_TOPICAL = 14
+_TELLING = 50
 _NAME = re.compile(r"(\^?)(~*)(?:(a|s)\.)?(.+)")
 
 
@@ -47,27 +49,34 @@ class Banks:
         self._shared = dict(shared)
         self._derive = derive
         self._numbers: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
 
     def number(self, name: str) -> int:
         """The number of the bank of that name."""
         return self._numbers.setdefault(name, len(self._numbers))
 
-    def inline(self, alternatives: Sequence[str]) -> str:
-        """The name of a bank of these alternatives, each as likely as the others."""
-        name = "|".join(alternatives)
-        if name not in self._shared:
-            self._shared[name] = (tuple(alternatives) * 256)[:256]
-        return name
+    def size(self, name: str) -> int:
+        """How many words a bank has, about; of a topic's, which differ, what most have at least."""
+        base = self._base(name)
+        if base not in self._sizes:
+            self._sizes[base] = len(set(self._shared[base])) if base in self._shared else _TOPICAL
+        return min(self._sizes[base], _TELLING)
 
-    def resolved(self, own: Mapping[str, Bank]) -> list[Bank]:
-        """The banks in the order of their numbers, for a topic with words of its own.
+    def own(self, words: Mapping[str, Bank]) -> OwnBanks:
+        """The banks of a topic with words of its own."""
+        return OwnBanks(self, words)
+
+    def names(self, start: int) -> list[str]:
+        """The names of the banks from a number on."""
+        return list(islice(self._numbers, start, None))
+
+    def of(self, name: str, own: dict[str, Bank]) -> Bank:
+        """The bank of a name for a topic, to whose banks, or to the shared ones, it is added.
 
         Raises:
             KeyError: a clause names a bank that there is not.
         """
-        own = dict(own)
-        bases = frozenset(own)
-        return [self._bank(name, own if self._base(name) in bases else self._shared) for name in self._numbers]
+        return self._bank(name, own if self._base(name) in own else self._shared)
 
     def _base(self, name: str) -> str:
         found = None if name in self._shared else _NAME.fullmatch(name)
@@ -83,12 +92,35 @@ class Banks:
         if name.startswith("^"):
             return _mapped(self._bank(name[1:], known), capital)
         if name.startswith("~"):
-            bank = self._bank(name[1:], known)
-            return (*bank[_TURN:], *bank[:_TURN])
+            return _turned(self._bank(name[1:], known))
         kind, dot, rest = name.partition(".")
         if not dot:
             raise KeyError(name)
         return _mapped(self._bank(rest, known), partial(self._derive, kind))
+
+
+class OwnBanks:
+    """The banks of one topic: those of `banks`, by number, with its own words where it has some."""
+
+    def __init__(self, banks: Banks, words: Mapping[str, Bank]) -> None:
+        self._banks = banks
+        self._own = dict(words)
+        self.known: list[Bank] = []
+        """In the order of their numbers, as many as were numbered at the last `extend`."""
+        self.extend()
+
+    def extend(self) -> None:
+        """Learn the banks that were numbered since."""
+        self.known += [self._banks.of(name, self._own) for name in self._banks.names(len(self.known))]
+
+
+def _turned(bank: Bank) -> Bank:
+    """The bank turned by a third, with another word wherever it would be the same, if there is one."""
+    words = list(dict.fromkeys(bank))
+    after = dict(zip(words, [*words[1:], words[0]], strict=True))
+    return tuple(
+        [other if other != word else after[word] for word, other in zip(bank, bank[_TURN:] + bank[:_TURN], strict=True)]
+    )
 
 
 def _mapped(bank: Bank, change: Callable[[str], str]) -> Bank:

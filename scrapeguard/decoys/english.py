@@ -11,6 +11,7 @@ _IRREGULAR = {
     "bind": ("bound", "bound"),
     "blow": ("blew", "blown"),
     "board": ("boarded", "boarded"),
+    "breed": ("bred", "bred"),
     "bring": ("brought", "brought"),
     "build": ("built", "built"),
     "buy": ("bought", "bought"),
@@ -44,6 +45,10 @@ _IRREGULAR = {
     "haul": ("hauled", "hauled"),
     "lay": ("laid", "laid"),
     "lead": ("led", "led"),
+    "light": ("lit", "lit"),
+    "make": ("made", "made"),
+    "shear": ("sheared", "shorn"),
+    "shrink": ("shrank", "shrunk"),
     "lend": ("lent", "lent"),
     "let": ("let", "let"),
     "mix": ("mixed", "mixed"),
@@ -75,16 +80,34 @@ _IRREGULAR = {
     "write": ("wrote", "written"),
     "speed": ("sped", "sped"),
 }
-_PLURALS = {"leaf": "leaves", "loaf": "loaves", "shelf": "shelves", "knife": "knives", "child": "children"}
+_PLURALS = {
+    "leaf": "leaves",
+    "loaf": "loaves",
+    "shelf": "shelves",
+    "half": "halves",
+    "knife": "knives",
+    "wife": "wives",
+    "child": "children",
+    "foot": "feet",
+    "tooth": "teeth",
+    "mouse": "mice",
+    "goose": "geese",
+    "tomato": "tomatoes",
+    "potato": "potatoes",
+    "echo": "echoes",
+}
+_PLURAL = re.compile(rf"(.*?)({'|'.join(_PLURALS)})")
 _PAIRS = frozenset(
-    "binoculars gloves shears secateurs tweezers scales calipers dividers gaiters boots clippers".split()
+    "binoculars gloves shears secateurs tweezers scales calipers callipers dividers bellows gaiters boots "
+    "clippers".split()
 )
 _DOUBLED = set(
-    "unpin unplug refit transfer format admit label model level signal pedal channel stencil cancel dial".split()
+    "unpin unplug unwrap rewrap unravel refit transfer format admit label model level signal pedal channel stencil "
+    "cancel dial".split()
 )
 # One syllable that ends in one vowel and one consonant: trim, trimmed.
 _DOUBLING = re.compile(r"[^aeiou]*(?:qu)?[aeiou][bdfgklmnprstvz]")
-_VOWEL_SOUND = re.compile(r"(?:[aeio]|u(?!ni|se|su|to)|hour|honest|heir|8|11\b|18\b|S-)", re.IGNORECASE)
+_VOWEL_SOUND = re.compile(r"(?:[aeio]|u(?!ni|se|su|to|ku)|hour|honest|heir|8|11\b|18\b|S-)", re.IGNORECASE)
 _CONSONANT_SOUND = re.compile(r"(?:one\b|one-|once|eu)", re.IGNORECASE)
 
 
@@ -105,12 +128,12 @@ def plural(noun: str) -> str:
     start, space, last = noun.rpartition(" ")
     if last in _PAIRS:
         return noun
-    if last in _PLURALS:
-        return f"{start}{space}{_PLURALS[last]}"
     return f"{start}{space}{_plural_word(last)}"
 
 
 def _plural_word(word: str) -> str:
+    if irregular := _PLURAL.fullmatch(word):
+        return f"{irregular[1]}{_PLURALS[irregular[2]]}"
     if word.endswith("man") and not word.endswith("human"):
         return f"{word[:-3]}men"
     if word.endswith("woman"):

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from scrapeguard.decoys.decks import HEADINGS
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.grammar import Compiler, Form
 from scrapeguard.decoys.lexicon import Plan, Step
 
 LAYOUTS = 16
+TOPICAL = "*"
+"""Stands in a plan among headings where one of the topic may be."""
+_TOPICAL_SHARE = 70
 
 Cell = tuple[str, int, tuple[Form, ...]]
 """What mark stands before it, of which kind the clause is, or one of which headings."""
@@ -24,7 +28,7 @@ class Layout(NamedTuple):
 
 
 def layouts_of(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws) -> tuple[Layout, ...]:
-    """The layouts of a plan for one site."""
+    """The layouts of a plan for one site; `pools` are the numbers of the kinds of clause."""
     headings = {
         step: _forms(plan.terms if step.tag == "term" else step.values, compiler, draws)
         for step in plan.steps
@@ -34,7 +38,7 @@ def layouts_of(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: 
 
 
 def _forms(texts: Sequence[str], compiler: Compiler, draws: Draws) -> tuple[Form, ...]:
-    return tuple(compiler.form(text) for text in draws.some(texts, 0.7, 3))
+    return tuple(compiler.form(text) for text in draws.some([text for text in texts if text != TOPICAL], 0.5, 3))
 
 
 def _layout(plan: Plan, headings: Mapping[Step, tuple[Form, ...]], pools: Mapping[str, int], draws: Draws) -> Layout:
@@ -45,7 +49,8 @@ def _layout(plan: Plan, headings: Mapping[Step, tuple[Form, ...]], pools: Mappin
             continue
         mark = "h" if step.tag in ("h", "term") else step.tag
         if mark == "h":
-            cells.append((f"{last}-h", 0, headings[step]))
+            own = TOPICAL in step.values and draws.percent(_TOPICAL_SHARE)
+            cells.append((f"{last}-h", pools[HEADINGS], () if own else headings[step]))
             last = "h"
         if step.tag != "h":
             last = _clauses(cells, step, last, pools, draws)

@@ -1,8 +1,21 @@
 """The words and clauses of a locale, read from scrapeguard/data/decoys/LOCALE.
 
-Five files: topics.txt (subjects and their words), phrases.txt (words that fit any subject), clauses.txt (what is said),
-macros.txt (what a slot may grow into) and plans.txt (how an article of each kind is built). Each begins with a comment
-that tells how to write it.
+Four files for all topics: phrases.txt (words that fit any subject), clauses.txt (what can be said of any), macros.txt
+(what a slot may grow into, and turns of phrase) and plans.txt (how an article of each kind is built). Each begins with
+a comment that tells how to write it. And one file a topic, topics/NAME.txt, of which a site reads its own alone:
+
+    thing: planter, goblet, bowl
+    (and part, stuff, tool, who, place, do, quality, fault, event, concern, circle)
+    [event]
+    the {w} opened the lid an hour too soon, and {few} {ns} (cracked|split|sang) in the draught
+    [heading]
+    What the {w} knew
+
+Under the kind of clause in square brackets stands what is said of the topic alone, a line each, without a stop. It may
+stand beside any other. {n} {p} {m} {t} {w} {l} {v} {a} {f} {e} {c} {g} are words of the topic in that order, {ns} a
+plural, {an} {aa} {at} {aw} with the article, {vd} {vn} {vg} {vz} forms of the verb; other slots are lines of
+phrases.txt; <P> and the like are entities of the page (`articles`); (a|b) chooses. Two slots of one sort draw two
+words.
 """
 
 from __future__ import annotations
@@ -10,8 +23,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
+_HEADING = re.compile(r"\[([\w -]+)\]")
+_TURNS = ("synonyms", "habits")
 _FIELD = re.compile(r"(?:title|section|topics|terms): ")
 Words = Mapping[str, tuple[str, ...]]
 
@@ -42,16 +58,33 @@ class Plan(NamedTuple):
     steps: tuple[Step, ...]
 
 
+class Topic(NamedTuple):
+    """A subject: its words, and clauses of its own by kind, headings among them."""
+
+    name: str
+    words: Words
+    clauses: Mapping[str, tuple[str, ...]]
+
+
 class Lexicon(NamedTuple):
-    """All words of a locale."""
+    """All words of a locale but for those of its topics, which have names here.
+
+    Synonyms may stand for the first of them; habits are lists of partners, of which a site takes one side.
+    """
 
     locale: str
-    topics: Mapping[str, Words]
+    topics: tuple[str, ...]
     phrases: Words
     clauses: Mapping[str, tuple[str, ...]]
     macros: Words
     synonyms: tuple[tuple[str, ...], ...]
+    habits: tuple[tuple[tuple[str, ...], ...], ...]
     plans: tuple[Plan, ...]
+
+    def topic(self, name: str) -> Topic:
+        """The topic of that name."""
+        words, *sections = _blocks(_text(self.locale, f"topics/{name}"))
+        return Topic(name, _words(words.lines), {section.name: section.lines for section in sections})
 
 
 def locales() -> list[str]:
@@ -69,17 +102,29 @@ def load(locale: str) -> Lexicon:
     if locale not in known:
         raise ValueError(f"no decoys in locale {locale!r}: choose one of {', '.join(known)}")
 
-    def text(name: str) -> str:
-        folder = files("scrapeguard").joinpath("data/decoys").joinpath(locale)
-        return curly(folder.joinpath(f"{name}.txt").read_text(encoding="utf-8"), locale)
+    names = sorted(entry.name for entry in _folder(locale).joinpath("topics").iterdir())
+    topics = tuple(name.removesuffix(".txt") for name in names if name.endswith(".txt"))
+    _, *clauses = _blocks(_text(locale, "clauses"))
+    _, *plans = _blocks(_text(locale, "plans"))
+    growths = [line.split(": ", 1) for line in _lines(_text(locale, "macros"))]
+    return Lexicon(
+        locale,
+        topics,
+        _words(_lines(_text(locale, "phrases"))),
+        {block.name: block.lines for block in clauses},
+        {name: _alternatives(rest) for name, rest in growths if name not in _TURNS},
+        tuple(_alternatives(rest) for name, rest in growths if name == "synonyms"),
+        tuple(_sides(rest) for name, rest in growths if name == "habits"),
+        tuple(map(_plan, plans)),
+    )
 
-    topics = {block.name: _words(block.lines) for block in _blocks(text("topics"))}
-    clauses = {block.name: block.lines for block in _blocks(text("clauses"))}
-    plans = tuple(_plan(block) for block in _blocks(text("plans")))
-    growths = [line.split(": ", 1) for line in _lines(text("macros"))]
-    macros = {name: _alternatives(rest) for name, rest in growths if name != "synonyms"}
-    synonyms = tuple(_alternatives(rest) for name, rest in growths if name == "synonyms")
-    return Lexicon(locale, topics, _words(_lines(text("phrases"))), clauses, macros, synonyms, plans)
+
+def _folder(locale: str) -> Traversable:
+    return files("scrapeguard").joinpath("data/decoys").joinpath(locale)
+
+
+def _text(locale: str, name: str) -> str:
+    return curly(_folder(locale).joinpath(f"{name}.txt").read_text(encoding="utf-8"), locale)
 
 
 def curly(text: str, locale: str) -> str:
@@ -97,12 +142,12 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _blocks(text: str) -> Iterator[Block]:
+    """What stands before the first heading, without a name, then the blocks."""
     name, lines = "", list[str]()
     for line in _lines(text):
-        found = re.fullmatch(r"\[([\w -]+)\]", line.strip())
+        found = _HEADING.fullmatch(line.strip())
         if found:
-            if name:
-                yield Block(name, tuple(lines))
+            yield Block(name, tuple(lines))
             name, lines = found[1], []
         else:
             lines.append(line)
@@ -135,3 +180,7 @@ def _step(line: str) -> Step:
 
 def _alternatives(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(" | "))
+
+
+def _sides(text: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(side.split(", ")) for side in _alternatives(text))

@@ -9,25 +9,20 @@ from typing import NamedTuple
 
 from scrapeguard.decoys.banks import Bank, bank_of
 from scrapeguard.decoys.corpus import Document
+from scrapeguard.decoys.decks import Deck, order_of
 from scrapeguard.decoys.draws import Draws
-from scrapeguard.decoys.grammar import TASTES, USUAL, Compiler, Deck, Form, dealt
+from scrapeguard.decoys.grammar import Form
 from scrapeguard.decoys.lexicon import Lexicon
-
-KEPT_CLAUSES = 0.75
-"""The share of clauses, and of titles, that one site knows."""
-SMALL = tuple(f"k{number}" for number in range(9))
-BIG = tuple(f"b{number}" for number in range(11))
-"""The figures of a page, up to 999 and up to 66,535: banks of figures name these."""
 
 SURNAMES = tuple(f"s{number}" for number in range(9))
 TOWNS = tuple(f"t{number}" for number in range(6))
 """Names that come up on one page: banks of names name these."""
 
-_KEPT_SIDES = 0.6
-_KEPT_PHRASES = 0.85
-_PLACES = 240
+_KEPT_PHRASES = 0.95
+_LEAST_PHRASES = 24
 _OWN_VARIANTS = 16
 _OWN_ORDERS = 64
+_OWN_DECK = 40
 
 
 def shared_banks(lexicon: Lexicon, language: ModuleType, draws: Draws) -> dict[str, Bank]:
@@ -41,11 +36,11 @@ def shared_banks(lexicon: Lexicon, language: ModuleType, draws: Draws) -> dict[s
 
 
 def _kept(words: Sequence[str], draws: Draws) -> list[str]:
-    """The words of a bank that a site knows: most, in roughly their order; all of a short one."""
-    if len(words) <= 40:
+    """The words of a bank that a site knows: some, in roughly their order; all of a short one."""
+    if len(words) <= _LEAST_PHRASES:
         return list(words)
-    share = min(100 * _KEPT_PHRASES, 100 * _PLACES / len(words))
-    return [word for word in words if draws.percent(int(share))]
+    share = max(_KEPT_PHRASES, _LEAST_PHRASES / len(words))
+    return [word for word in words if draws.percent(int(100 * share))]
 
 
 def _numbers(draws: Draws) -> dict[str, Bank]:
@@ -55,8 +50,6 @@ def _numbers(draws: Draws) -> dict[str, Bank]:
         return tuple(str(low + draws.below(high - low)) for _ in range(256))
 
     return {
-        "num": tuple(f"%({SMALL[place % len(SMALL)]})s" for place in range(256)),
-        "big": tuple(f"%({BIG[place % len(BIG)]})s" for place in range(256)),
         "clock": tuple(f"{1 + draws.below(12)}.{draws.below(12) * 5:02}" for _ in range(256)),
         "sn": tuple(f"%({SURNAMES[place % len(SURNAMES)]})s" for place in range(256)),
         "tn": tuple(f"%({TOWNS[place % len(TOWNS)]})s" for place in range(256)),
@@ -64,7 +57,6 @@ def _numbers(draws: Draws) -> dict[str, Bank]:
         "num2": between(1000, 4000),
         "small": between(3, 13),
         "min": between(2, 60),
-        "year": between(1890, 2008),
     }
 
 
@@ -77,26 +69,6 @@ def _said(verbs: Sequence[str], language: ModuleType, draws: Draws) -> Bank:
     patterns: Sequence[str] = language.SAID
     pairs = (draws.choice(patterns).format(verb=verb) for verb in verbs)
     return tuple(re.sub(r"<(\w+)>", r"%(\1)s", pair) for pair in pairs)
-
-
-def decks_of(lexicon: Lexicon, compiler: Compiler, draws: Draws) -> tuple[dict[str, int], tuple[Deck, ...]]:
-    """The kinds of clause by number, and the deck of each."""
-    sides = {
-        name: draws.some(lines, _KEPT_SIDES, 12)
-        for name, lines in lexicon.clauses.items()
-        if name.startswith(("open ", "tail "))
-    }
-    pools: dict[str, int] = {}
-    decks: list[Deck] = []
-    for name, clauses in lexicon.clauses.items():
-        tense, _, kind = name.partition(" ")
-        if tense not in ("past", "present"):
-            continue
-        pools[kind] = len(decks)
-        known = draws.some(clauses, KEPT_CLAUSES, 4)
-        taste = TASTES.get(kind, USUAL)
-        decks.append(compiler.deck(known, sides[f"open {tense}"], sides[f"tail {tense}"], taste))
-    return pools, tuple(decks)
 
 
 class Own(NamedTuple):
@@ -118,4 +90,4 @@ def own_voice(document: Document, draws: Draws) -> Own:
         for place, head in enumerate(document.heads)
     ]
     titles = tuple(Form(title, ()) for title in document.titles)
-    return Own(titles, Deck(tuple(dealt(forms, draws) for _ in range(_OWN_ORDERS))))
+    return Own(titles, tuple(order_of(forms, (), _OWN_DECK, draws) for _ in range(_OWN_ORDERS)))
