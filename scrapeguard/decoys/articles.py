@@ -8,7 +8,7 @@ things, people and turns come back within a page, as they do in articles that ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import getitem
 from struct import Struct
 from types import ModuleType
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from scrapeguard.decoys.banks import Banks, OwnBanks, bank_of
 from scrapeguard.decoys.corpus import Corpus
-from scrapeguard.decoys.decks import HEADINGS, KEPT_GENERAL, ORDERS, Deck, Decks
+from scrapeguard.decoys.decks import HEADINGS, KEPT_GENERAL, ORDERS, Decks, Order
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.grammar import BIG, SMALL, YEARS, Compiler, Form
 from scrapeguard.decoys.habits import Habits
@@ -36,7 +36,7 @@ _FIGURES = Struct(">23H")
 
 _TABLES = 128
 _HOT = 2
-_HOT_SHARE = 224
+_HOT_SHARE = 214
 
 
 class Subject(NamedTuple):
@@ -62,10 +62,10 @@ class Kind(NamedTuple):
 
 
 class _Voice(NamedTuple):
-    """What is said of a topic: its words, and its decks by kind of clause, as far as they were asked for."""
+    """What is said of a topic: its words, and its ORDERS for each kind of clause, as far as asked for."""
 
     banks: OwnBanks
-    decks: list[Deck | None]
+    orders: list[Order]
 
 
 class Author:
@@ -116,11 +116,7 @@ class Author:
 
     def _most(self, pool: int) -> int:
         """How many clauses of a kind a page asks for at most."""
-        return max(
-            sum(number == pool and not choices for _, number, choices in layout.cells)
-            for kind in self.kinds
-            for layout in kind.layouts
-        )
+        return max(dict(layout.pools).get(pool, 0) for kind in self.kinds for layout in kind.layouts)
 
     def _voice(self, number: int) -> _Voice:
         """What is said of a topic, made when the first page about it is asked for."""
@@ -130,16 +126,19 @@ class Author:
             words = self._topics[number].words
             jostled = self._language.topic_banks({name: draws.jostled(each) for name, each in words.items()})
             own = {name: bank_of(entries, draws, flat=40.0) for name, entries in jostled.items()}
-            known = self._subjects[number] = _Voice(self._banks.own(own), [None] * len(self._lengths))
+            known = self._subjects[number] = _Voice(self._banks.own(own), [()] * (ORDERS * len(self._lengths)))
+            known.banks.learn(_banks_of([self._captions, *(kind.titles for kind in self.kinds)]))
+            headings = (choices for kind in self.kinds for layout in kind.layouts for _, _, choices in layout.cells)
+            known.banks.learn(_banks_of(headings))
         return known
 
-    def _deck(self, topic: int, pool: int) -> Deck:
+    def _order(self, topic: int, pool: int, place: int, count: int) -> Order:
+        """The first forms of a kind in one of their orders, compiled when the first page asks for so many."""
         voice = self._voice(topic)
-        known = voice.decks[pool]
-        if known is None:
-            known = voice.decks[pool] = self._decks.deck(self._topics[topic], pool, self._lengths[pool])
-            voice.banks.extend()
-        return known
+        order = self._decks.order(self._topics[topic], pool, place, count, self._lengths[pool])
+        voice.orders[pool * ORDERS + place] = order
+        voice.banks.learn(_banks_of([order]))
+        return order
 
     def subject(self, head: bytes) -> Subject:
         """The subject of the page with these first bytes (HEAD of them)."""
@@ -203,10 +202,11 @@ class Author:
         layout = layouts[draws[0] % len(layouts)]
         topic = subject.group.topic
         voice = self._voice(topic)
-        nexts = {
-            pool: iter((voice.decks[pool] or self._deck(topic, pool))[draws[pool + 1] % ORDERS])
-            for pool in layout.pools
-        }
+        nexts: dict[int, Iterator[Form]] = {}
+        for pool, count in layout.pools:
+            place = draws[pool + 1] % ORDERS
+            order = voice.orders[pool * ORDERS + place]
+            nexts[pool] = iter(order if len(order) >= count else self._order(topic, pool, place, count))
         own = self._own[topic % len(self._own)] if self._own else None
         if own:
             # Who gave texts of his own hears his own voice, under headings of his own.
@@ -233,6 +233,11 @@ class Author:
         banks = voice.banks.known
         text = "".join(parts) % tuple(map(getitem, map(banks.__getitem__, numbers), words))
         return text % subject.entities
+
+
+def _banks_of(forms: Iterable[Sequence[Form]]) -> set[int]:
+    """The numbers of the banks that fill these forms."""
+    return {number for some in forms for form in some for number in form.banks}
 
 
 def _kind(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws) -> Kind:

@@ -8,9 +8,9 @@ Words that a site likes stand in several of the 256 places: a few are common, mo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import count, islice
+from itertools import count
 
 from scrapeguard.decoys.draws import Draws
 
@@ -66,9 +66,9 @@ class Banks:
         """The banks of a topic with words of its own."""
         return OwnBanks(self, words)
 
-    def names(self, start: int) -> list[str]:
-        """The names of the banks from a number on."""
-        return list(islice(self._numbers, start, None))
+    def names(self) -> list[str]:
+        """The names of the banks in the order of their numbers."""
+        return list(self._numbers)
 
     def of(self, name: str, own: dict[str, Bank]) -> Bank:
         """The bank of a name for a topic, to whose banks, or to the shared ones, it is added.
@@ -100,18 +100,20 @@ class Banks:
 
 
 class OwnBanks:
-    """The banks of one topic: those of `banks`, by number, with its own words where it has some."""
+    """The banks of one topic: those of `banks`, with its own words where it has some."""
 
     def __init__(self, banks: Banks, words: Mapping[str, Bank]) -> None:
         self._banks = banks
         self._own = dict(words)
         self.known: list[Bank] = []
-        """In the order of their numbers, as many as were numbered at the last `extend`."""
-        self.extend()
+        """By number; those that were not learnt are empty."""
 
-    def extend(self) -> None:
-        """Learn the banks that were numbered since."""
-        self.known += [self._banks.of(name, self._own) for name in self._banks.names(len(self.known))]
+    def learn(self, numbers: Iterable[int]) -> None:
+        """Make the banks of these numbers."""
+        names = self._banks.names()
+        self.known += [()] * (len(names) - len(self.known))
+        for number in numbers:
+            self.known[number] = self.known[number] or self._banks.of(names[number], self._own)
 
 
 def _turned(bank: Bank) -> Bank:

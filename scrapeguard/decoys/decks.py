@@ -1,13 +1,13 @@
 """Decks: the orders in which a site deals its clauses, for each topic and kind of clause.
 
-About half of them are the topic's own, the others can be said of any. A deck is made when the first page asks for it:
-so a site starts fast.
+About half of them are the topic's own, the others can be said of any. An order is made when the first page asks for it:
+so a site starts fast, and no page pays for others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from scrapeguard.decoys.banks import Banks
 from scrapeguard.decoys.draws import Draws
@@ -15,8 +15,8 @@ from scrapeguard.decoys.grammar import TASTES, USUAL, Compiler, Form, Sides
 from scrapeguard.decoys.habits import Habits
 from scrapeguard.decoys.lexicon import Lexicon, Topic
 
-ORDERS = 48
-"""Orders in which the clauses of a kind are dealt."""
+ORDERS = 6
+"""Orders in which the clauses of a kind are dealt, each with forms of its own; a page has one of each of its kinds."""
 HEADINGS = "heading"
 """The kind of a topic's headings, which end without a stop."""
 
@@ -25,14 +25,14 @@ KEPT_GENERAL = 0.8
 KEPT_OWN = 0.85
 """The share of a topic's own clauses."""
 _KEPT_SIDES = 0.8
-_OWN_SHARE = 50
+_OWN_SHARE = 44
 """Of a hundred clauses: more would be more varied, but rarer English than real articles have."""
-_VARIANTS = 6
-_GENERAL_VARIANTS = 12
 _TENSES = ("past", "present")
 
-Deck = tuple[tuple[Form, ...], ...]
-"""The orders in which forms of one kind are dealt: no clause comes twice before all of them came."""
+Order = tuple[Form, ...]
+"""Forms of one kind as they are dealt: no clause comes twice before all of them came."""
+
+T = TypeVar("T")
 
 
 class Pool(NamedTuple):
@@ -72,46 +72,27 @@ class Decks:
             for tense in _TENSES
         }
         self._known = {pool.kind: draws.some(pool.clauses, KEPT_GENERAL, 8) for pool in self.pools if pool.clauses}
-        self._general: dict[str, list[tuple[Form, ...]]] = {}
 
-    def deck(self, topic: Topic, number: int, length: int) -> Deck:
-        """The deck of a topic for a kind of clause, each order of it as long as is said."""
+    def order(self, topic: Topic, number: int, place: int, count: int, most: int) -> Order:
+        """So many forms of a kind in one of their orders, whose first are the same whatever the count up to `most`."""
         pool = self.pools[number]
-        draws = self._draws.child(f"{topic.name}/{pool.kind}")
+        draws = self._draws.child(f"{topic.name}/{pool.kind}/{place}")
         compiler = Compiler(self._banks, draws, self._habits)
-        lines = topic.clauses.get(pool.kind, ())
-        own: list[tuple[Form, ...]]
+        known = self._draws.child(f"{topic.name}/{pool.kind}").some(topic.clauses.get(pool.kind, ()), KEPT_OWN, 0)
+        clauses = dealt(known, self._known.get(pool.kind, ()), most, draws)[:count]
         if pool.kind == HEADINGS:
-            own, general = [(compiler.form(line),) for line in lines], []
-        else:
-            taste = TASTES.get(pool.kind, USUAL)._replace(opening=0, tail=0)
-            sides = self._sides[pool.tense]
-            own = [compiler.sentences(line, sides, taste, _VARIANTS) for line in draws.some(lines, KEPT_OWN, 0)]
-            general = self._forms(pool)
-        return tuple(order_of(own, general, length, draws) for _ in range(ORDERS))
-
-    def _forms(self, pool: Pool) -> list[tuple[Form, ...]]:
-        """The forms of the clauses of a kind for any topic."""
-        if pool.kind not in self._general:
-            compiler = Compiler(self._banks, self._draws.child(f"any/{pool.kind}"), self._habits)
-            taste = TASTES.get(pool.kind, USUAL)
-            self._general[pool.kind] = [
-                compiler.sentences(line, self._sides[pool.tense], taste, _GENERAL_VARIANTS)
-                for line in self._known[pool.kind]
-            ]
-        return self._general[pool.kind]
+            return tuple(compiler.form(clause) for clause, _ in clauses)
+        sides, usual = self._sides[pool.tense], TASTES.get(pool.kind, USUAL)
+        bare = usual._replace(opening=0, tail=0)
+        return tuple(compiler.sentence(clause, sides, bare if own else usual) for clause, own in clauses)
 
 
-def order_of(
-    own: Sequence[Sequence[Form]], general: Sequence[Sequence[Form]], length: int, draws: Draws
-) -> tuple[Form, ...]:
-    """One form of each clause, in some order, again and again until there are enough; own ones as often as others."""
-    order = list[Form]()
+def dealt(own: Sequence[T], general: Sequence[T], length: int, draws: Draws) -> list[tuple[T, bool]]:
+    """Each once, in some order, again and again until there are enough; own ones, marked, as often as others."""
+    order = list[tuple[T, bool]]()
     while len(order) < length:
         first, then = draws.shuffled(own), draws.shuffled(general)
-        while first or then:
-            which = first if first and (not then or draws.percent(_OWN_SHARE)) else then
-            order.append(draws.choice(which.pop()))
-            if len(order) == length:
-                break
-    return tuple(order)
+        while (first or then) and len(order) < length:
+            mine = bool(first) and (not then or draws.percent(_OWN_SHARE))
+            order.append(((first if mine else then).pop(), mine))
+    return order

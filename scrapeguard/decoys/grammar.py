@@ -17,7 +17,7 @@ from scrapeguard.decoys.banks import Banks, capital
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.habits import Habits
 
-ENOUGH = 200
+ENOUGH = 500
 """A form that can be filled in fewer ways grows."""
 
 SMALL = tuple(f"k{number}" for number in range(9))
@@ -127,14 +127,10 @@ class Compiler:
     def _enough(self, text: str) -> bool:
         return prod(map(self._banks.size, _SLOT.findall(text))) >= ENOUGH
 
-    def sentences(self, clause: str, sides: Sides, taste: Taste, count: int) -> tuple[Form, ...]:
-        """At most that many forms of a clause, with other alternatives, growths, openings and tails."""
-        turned = self._habits.turned(_NUMBERS.sub(r"{\1}", clause), self._draws)
-        return tuple(dict.fromkeys(self._sentence(turned, sides, taste) for _ in range(count)))
-
-    def _sentence(self, clause: str, sides: Sides, taste: Taste) -> Form:
-        openings = [one for one in sides.openings if taste.told or one.endswith((", ", ": "))]
-        opening = self._draws.choice(openings) if self._draws.percent(taste.opening) else ""
+    def sentence(self, clause: str, sides: Sides, taste: Taste) -> Form:
+        """A form of a clause: with alternatives, growths, an opening and a tail that are drawn for it."""
+        clause = self._habits.turned(_NUMBERS.sub(r"{\1}", clause), self._draws)
+        opening = self._opening(sides, taste) if self._draws.percent(taste.opening) else ""
         tail = self._draws.choice(sides.tails) if self._draws.percent(taste.tail) else ""
         text = self._habits.grown(self._chosen(f"{opening.lstrip()}{clause}{tail.rstrip()}"), self._enough, self._draws)
         if taste.tail and not tail and not self._enough(text):
@@ -142,6 +138,9 @@ class Compiler:
             tail = self._draws.choice(sides.tails)
             text = self._habits.grown(self._chosen(f"{text}{tail.rstrip()}"), self._enough, self._draws)
         return self._form(text, ".")
+
+    def _opening(self, sides: Sides, taste: Taste) -> str:
+        return self._draws.choice([one for one in sides.openings if taste.told or one.endswith((", ", ": "))])
 
 
 TASTES: Mapping[str, Taste] = {

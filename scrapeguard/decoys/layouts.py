@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,11 +21,11 @@ Cell = tuple[str, int, tuple[Form, ...]]
 
 
 class Layout(NamedTuple):
-    """The cells of an article, the mark behind the last, and the kinds of its clauses."""
+    """The cells of an article, the mark behind the last, and the kinds of its clauses, with the count of each."""
 
     cells: tuple[Cell, ...]
     end: str
-    pools: tuple[int, ...]
+    pools: tuple[tuple[int, int], ...]
 
 
 def layouts_of(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws) -> tuple[Layout, ...]:
@@ -54,7 +55,9 @@ def _layout(plan: Plan, headings: Mapping[Step, tuple[Form, ...]], pools: Mappin
             last = "h"
         if step.tag != "h":
             last = _clauses(cells, step, last, pools, draws)
-    return Layout(tuple(cells), f"{last}-end", tuple({pool for _, pool, choices in cells if not choices}))
+    return Layout(
+        tuple(cells), f"{last}-end", tuple(Counter(pool for _, pool, choices in cells if not choices).items())
+    )
 
 
 def _clauses(cells: list[Cell], step: Step, last: str, pools: Mapping[str, int], draws: Draws) -> str:

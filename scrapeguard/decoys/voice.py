@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scrapeguard.decoys.banks import Bank, bank_of
 from scrapeguard.decoys.corpus import Document
-from scrapeguard.decoys.decks import Deck, order_of
+from scrapeguard.decoys.decks import Order, dealt
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.grammar import Form
 from scrapeguard.decoys.lexicon import Lexicon
@@ -18,7 +18,7 @@ SURNAMES = tuple(f"s{number}" for number in range(9))
 TOWNS = tuple(f"t{number}" for number in range(6))
 """Names that come up on one page: banks of names name these."""
 
-_KEPT_PHRASES = 0.95
+_KEPT_PHRASES = 1.0
 _LEAST_PHRASES = 24
 _OWN_VARIANTS = 16
 _OWN_ORDERS = 64
@@ -75,7 +75,7 @@ class Own(NamedTuple):
     """What a document of the owner gives."""
 
     titles: tuple[Form, ...]
-    deck: Deck
+    deck: tuple[Order, ...]
 
 
 def own_voice(document: Document, draws: Draws) -> Own:
@@ -90,4 +90,5 @@ def own_voice(document: Document, draws: Draws) -> Own:
         for place, head in enumerate(document.heads)
     ]
     titles = tuple(Form(title, ()) for title in document.titles)
-    return Own(titles, tuple(order_of(forms, (), _OWN_DECK, draws) for _ in range(_OWN_ORDERS)))
+    orders = [dealt(forms, (), _OWN_DECK, draws) for _ in range(_OWN_ORDERS)]
+    return Own(titles, tuple(tuple(draws.choice(variants) for variants, _ in order) for order in orders))

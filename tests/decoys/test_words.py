@@ -130,7 +130,9 @@ def compiled(text, **own):
     banks = Banks({}, english.derived)
     draws = Draws(KEY, "form")
     form = Compiler(banks, draws, Habits(PLAIN, draws)).form(text, stop=".")
-    known = banks.own({name: (word,) * 256 for name, word in own.items()}).known
+    filling = banks.own({name: (word,) * 256 for name, word in own.items()})
+    filling.learn(form.banks)
+    known = filling.known
     return form.text % tuple(known[number][0] for number in form.banks)
 
 
@@ -179,8 +181,9 @@ def test_english_has_a_long_tail_of_words():
 def test_two_slots_of_one_sort_draw_two_words():
     form_banks = Banks({}, english.derived)
     form = Compiler(form_banks, Draws(KEY, "two"), Habits(PLAIN, Draws(KEY, "two"))).form("no {c} without {c}")
-    known = form_banks.own({"c": bank_of(("depth", "width", "height"), Draws(KEY, "bank"))}).known
-    first, second = (known[number] for number in form.banks)
+    filling = form_banks.own({"c": bank_of(("depth", "width", "height"), Draws(KEY, "bank"))})
+    filling.learn(form.banks)
+    first, second = (filling.known[number] for number in form.banks)
     assert all(one != other for one, other in zip(first, second, strict=True))
 
 
