@@ -15,7 +15,7 @@ from scrapeguard.decoys.grammar import TASTES, USUAL, Compiler, Form, Sides
 from scrapeguard.decoys.habits import Habits
 from scrapeguard.decoys.lexicon import Lexicon, Topic
 
-ORDERS = 6
+ORDERS = 4
 """Orders in which the clauses of a kind are dealt, each with forms of its own; a page has one of each of its kinds."""
 HEADINGS = "heading"
 """The kind of a topic's headings, which end without a stop."""
@@ -73,13 +73,13 @@ class Decks:
         }
         self._known = {pool.kind: draws.some(pool.clauses, KEPT_GENERAL, 8) for pool in self.pools if pool.clauses}
 
-    def order(self, topic: Topic, number: int, place: int, count: int, most: int) -> Order:
-        """So many forms of a kind in one of their orders, whose first are the same whatever the count up to `most`."""
+    def order(self, topic: Topic, number: int, place: int, length: int) -> Order:
+        """One of the orders of a topic's forms of a kind, as long as is said."""
         pool = self.pools[number]
         draws = self._draws.child(f"{topic.name}/{pool.kind}/{place}")
         compiler = Compiler(self._banks, draws, self._habits)
         known = self._draws.child(f"{topic.name}/{pool.kind}").some(topic.clauses.get(pool.kind, ()), KEPT_OWN, 0)
-        clauses = dealt(known, self._known.get(pool.kind, ()), most, draws)[:count]
+        clauses = dealt(known, self._known.get(pool.kind, ()), length, draws)
         if pool.kind == HEADINGS:
             return tuple(compiler.form(clause) for clause, _ in clauses)
         sides, usual = self._sides[pool.tense], TASTES.get(pool.kind, USUAL)

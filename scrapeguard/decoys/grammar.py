@@ -17,7 +17,7 @@ from scrapeguard.decoys.banks import Banks, capital
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.habits import Habits
 
-ENOUGH = 500
+ENOUGH = 2_000
 """A form that can be filled in fewer ways grows."""
 
 SMALL = tuple(f"k{number}" for number in range(9))
