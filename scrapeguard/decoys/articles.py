@@ -132,10 +132,12 @@ class Author:
             known.banks.learn(_banks_of(headings))
         return known
 
-    def _order(self, topic: int, pool: int, place: int) -> Order:
-        """The forms of a kind in one of their orders, compiled when the first page asks for it."""
+    def _order(self, topic: int, pool: int, place: int, count: int) -> Order:
+        """The forms of a kind in one of their orders: what the first page asks for, then all."""
         voice = self._voice(topic)
-        order = self._decks.order(self._topics[topic], pool, place, self._lengths[pool])
+        most = self._lengths[pool]
+        count = most if voice.orders[pool * ORDERS + place] else count
+        order = self._decks.order(self._topics[topic], pool, place, count, most)
         voice.orders[pool * ORDERS + place] = order
         voice.banks.learn(_banks_of([order]))
         return order
@@ -203,9 +205,10 @@ class Author:
         topic = subject.group.topic
         voice = self._voice(topic)
         nexts: dict[int, Iterator[Form]] = {}
-        for pool, _ in layout.pools:
+        for pool, count in layout.pools:
             place = draws[pool + 1] % ORDERS
-            nexts[pool] = iter(voice.orders[pool * ORDERS + place] or self._order(topic, pool, place))
+            order = voice.orders[pool * ORDERS + place]
+            nexts[pool] = iter(order if len(order) >= count else self._order(topic, pool, place, count))
         own = self._own[topic % len(self._own)] if self._own else None
         if own:
             # Who gave texts of his own hears his own voice, under headings of his own.

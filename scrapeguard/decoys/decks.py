@@ -73,13 +73,13 @@ class Decks:
         }
         self._known = {pool.kind: draws.some(pool.clauses, KEPT_GENERAL, 8) for pool in self.pools if pool.clauses}
 
-    def order(self, topic: Topic, number: int, place: int, length: int) -> Order:
-        """One of the orders of a topic's forms of a kind, as long as is said."""
+    def order(self, topic: Topic, number: int, place: int, count: int, most: int) -> Order:
+        """The first forms of a kind in one of their orders; they are the same for each count up to `most`."""
         pool = self.pools[number]
         draws = self._draws.child(f"{topic.name}/{pool.kind}/{place}")
         compiler = Compiler(self._banks, draws, self._habits)
         known = self._draws.child(f"{topic.name}/{pool.kind}").some(topic.clauses.get(pool.kind, ()), KEPT_OWN, 0)
-        clauses = dealt(known, self._known.get(pool.kind, ()), length, draws)
+        clauses = dealt(known, self._known.get(pool.kind, ()), most, draws)[:count]
         if pool.kind == HEADINGS:
             return tuple(compiler.form(clause) for clause, _ in clauses)
         sides, usual = self._sides[pool.tense], TASTES.get(pool.kind, USUAL)
