@@ -1,7 +1,7 @@
 """What do decoys cost: pages a second, memory, start?
 
-How to read it: CPU time of this process, the least of several rounds, once a site has served the pages of its maze:
-until then pages compile what they are the first to say, and the first thousand have a row of their own. The pages are
+How to read it: CPU time of this process, the least of several rounds, once a site has served the pages of its maze;
+the first thousand, which are the first to deal some of the clauses, have a row of their own. The pages are
 4 to 8 kB of HTML, none asked for twice. Memory is what a fresh process gains that has the middleware already. The naive
 page is what Faker alone makes, of the same size, without any of the rest.
 """

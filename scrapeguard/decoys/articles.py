@@ -14,9 +14,9 @@ from struct import Struct
 from types import ModuleType
 from typing import NamedTuple
 
-from scrapeguard.decoys.banks import Banks, OwnBanks, bank_of
+from scrapeguard.decoys.banks import Bank, Banks, bank_of
 from scrapeguard.decoys.corpus import Corpus
-from scrapeguard.decoys.decks import HEADINGS, KEPT_GENERAL, ORDERS, Decks, Order
+from scrapeguard.decoys.decks import HEADINGS, KEPT_GENERAL, ORDERS, Deck, Decks, Order, dealt
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.grammar import BIG, SMALL, YEARS, Compiler, Form
 from scrapeguard.decoys.habits import Habits
@@ -62,9 +62,10 @@ class Kind(NamedTuple):
 
 
 class _Voice(NamedTuple):
-    """What is said of a topic: its words, and its ORDERS for each kind of clause, as far as asked for."""
+    """What is said of a topic: its words, and for each kind of clause the forms, and ORDERS of them if asked for."""
 
-    banks: OwnBanks
+    banks: Sequence[Bank]
+    decks: Sequence[Deck]
     orders: list[Order]
 
 
@@ -103,6 +104,8 @@ class Author:
         self.kinds = tuple(_kind(plan, pools, compiler, draws) for plan in lexicon.plans)
         self._lengths = [self._most(pool) for pool in range(len(pools))]
         self._captions = tuple(compiler.form(line) for line in lexicon.clauses["caption"])
+        headings = (choices for kind in self.kinds for layout in kind.layouts for _, _, choices in layout.cells)
+        self._common = _banks_of([self._captions, *(kind.titles for kind in self.kinds), *headings])
         self._kinds_of = tuple(
             [number for number, plan in enumerate(lexicon.plans) if not plan.topics or topic.name in plan.topics]
             for topic in topics
@@ -110,7 +113,7 @@ class Author:
         self._language = language
         self._topics = topics
         self._draws = [draws.child(topic.name) for topic in topics]
-        self._subjects: list[_Voice | None] = [None] * len(topics)
+        self._voices = [self._voice(number) for number in range(len(topics))]
         self._tables = tuple(_table(draws) for _ in range(_TABLES))
         self._own = tuple(own_voice(document, draws) for document in corpus.documents) if corpus else ()
 
@@ -119,27 +122,21 @@ class Author:
         return max(dict(layout.pools).get(pool, 0) for kind in self.kinds for layout in kind.layouts)
 
     def _voice(self, number: int) -> _Voice:
-        """What is said of a topic, made when the first page about it is asked for."""
-        known = self._subjects[number]
-        if known is None:
-            draws = self._draws[number]
-            words = self._topics[number].words
-            jostled = self._language.topic_banks({name: draws.jostled(each) for name, each in words.items()})
-            own = {name: bank_of(entries, draws, flat=40.0) for name, entries in jostled.items()}
-            known = self._subjects[number] = _Voice(self._banks.own(own), [()] * (ORDERS * len(self._lengths)))
-            known.banks.learn(_banks_of([self._captions, *(kind.titles for kind in self.kinds)]))
-            headings = (choices for kind in self.kinds for layout in kind.layouts for _, _, choices in layout.cells)
-            known.banks.learn(_banks_of(headings))
-        return known
+        """What is said of a topic."""
+        topic, draws = self._topics[number], self._draws[number]
+        jostled = self._language.topic_banks({name: draws.jostled(each) for name, each in topic.words.items()})
+        banks = self._banks.own({name: bank_of(entries, draws, flat=40.0) for name, entries in jostled.items()})
+        decks = [self._decks.deck(topic, pool) for pool in range(len(self._lengths))]
+        banks.learn(self._common)
+        for deck in decks:
+            banks.learn(_banks_of([*deck.own, *deck.general]))
+        return _Voice(banks.known, decks, [()] * (ORDERS * len(decks)))
 
-    def _order(self, topic: int, pool: int, place: int, count: int) -> Order:
-        """The forms of a kind in one of their orders: what the first page asks for, then all."""
-        voice = self._voice(topic)
-        most = self._lengths[pool]
-        count = most if voice.orders[pool * ORDERS + place] else count
-        order = self._decks.order(self._topics[topic], pool, place, count, most)
+    def _order(self, topic: int, pool: int, place: int) -> Order:
+        """The forms of a kind in one of their orders, made when the first page asks for it."""
+        voice = self._voices[topic]
+        order = dealt(voice.decks[pool], self._lengths[pool], self._draws[topic].child(f"{pool}/{place}"))
         voice.orders[pool * ORDERS + place] = order
-        voice.banks.learn(_banks_of([order]))
         return order
 
     def subject(self, head: bytes) -> Subject:
@@ -195,7 +192,7 @@ class Author:
         return self._filled(form, subject.group.topic, draws[1:].translate(subject.table)) % subject.entities
 
     def _filled(self, form: Form, topic: int, draws: bytes) -> str:
-        banks = self._voice(topic).banks.known
+        banks = self._voices[topic].banks
         return form.text % tuple(map(getitem, map(banks.__getitem__, form.banks), draws))
 
     def write(self, subject: Subject, draws: bytes, glue: Mapping[str, str]) -> str:
@@ -203,12 +200,11 @@ class Author:
         layouts = self.kinds[subject.kind].layouts
         layout = layouts[draws[0] % len(layouts)]
         topic = subject.group.topic
-        voice = self._voice(topic)
+        voice = self._voices[topic]
         nexts: dict[int, Iterator[Form]] = {}
-        for pool, count in layout.pools:
+        for pool, _ in layout.pools:
             place = draws[pool + 1] % ORDERS
-            order = voice.orders[pool * ORDERS + place]
-            nexts[pool] = iter(order if len(order) >= count else self._order(topic, pool, place, count))
+            nexts[pool] = iter(voice.orders[pool * ORDERS + place] or self._order(topic, pool, place))
         own = self._own[topic % len(self._own)] if self._own else None
         if own:
             # Who gave texts of his own hears his own voice, under headings of his own.
@@ -232,7 +228,7 @@ class Author:
         words = draws[at:].translate(subject.table)
         if len(words) < len(numbers):
             words *= 1 + len(numbers) // len(words)
-        banks = voice.banks.known
+        banks = voice.banks
         text = "".join(parts) % tuple(map(getitem, map(banks.__getitem__, numbers), words))
         return text % subject.entities
 

@@ -35,6 +35,7 @@ class Draws:
         self._block = 0
         self._bytes = b""
         self._at = 0
+        self._calls = 0
 
     def child(self, purpose: str) -> Draws:
         """A stream of its own, whatever else is drawn before or after."""
@@ -53,11 +54,17 @@ class Draws:
         """One of the values."""
         return values[self.below(len(values))]
 
+    def octets(self, number: int) -> bytes:
+        """So many random octets."""
+        self._calls += 1
+        return shake_256(self._seed + b"octets" + self._calls.to_bytes(4, "big")).digest(number)
+
     def shuffled(self, values: Sequence[T]) -> list[T]:
         """The values in another order."""
         size = len(values)
         raw = shake_256(self._seed + b"shuffle" + self.below(1 << 24).to_bytes(3, "big")).digest(4 * size)
-        return [values[place] for _, place in sorted(zip(unpack(f">{size}I", raw), range(size), strict=True))]
+        keys = unpack(f">{size}I", raw)
+        return [values[place] for place in sorted(range(size), key=keys.__getitem__)]
 
     def jostled(self, values: Sequence[T], reach: int = 6) -> list[T]:
         """The values roughly in their order: none is more than that many places from its own."""

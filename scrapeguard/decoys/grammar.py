@@ -41,11 +41,17 @@ _ALIASES = {
     "acolour": "a.colour",
     "aobject": "a.object",
 }
+_ARTICLE = re.compile(r"\b[Aa] \{([a-z]+)\}")
+_PLURAL = re.compile(r"\{([a-z]+)\}s\b")
+_ALIAS = re.compile(r"\{(a[a-z]+)\}")
+_UNREAD = re.compile(r"[{}|]")
 _STOPPED = re.compile(r"[.!?][”“]$")
 _SLOT = re.compile(r"\{!?([a-z.]+)\}")
 _NUMBERS = re.compile(r"<(num2?|small|min)>")
-_TOKEN = re.compile(r"\{([a-z.]+)\}|<(\w+)>")
+_TOKEN = re.compile(r"\{([a-z.]+)\}|<(\w+)>|\(([^(){}<>|]*\|[^(){}<>]*)\)")
 _CHOICE = re.compile(r"\(([^()|]*\|[^()]*)\)")
+# With words to draw among them, or the article of what follows.
+_OPEN_CHOICE = re.compile(r"\([^()|]*[{<][^()]*\)|\([^()]*\|[^()]*[{<][^()]*\)|[(| ][Aa](?:\||\) \{)")
 
 
 class Form(NamedTuple):
@@ -83,12 +89,13 @@ class Compiler:
 
     def form(self, text: str, *, stop: str = "") -> Form:
         """The form of a text, which gets a capital and ends with `stop`."""
-        return self._form(self._chosen(self._habits.turned(text, self._draws)), stop)
+        return self._forms(self._chosen(self._habits.turned(text, self._draws)), stop, 1)[0]
 
-    def _form(self, text: str, stop: str) -> Form:
+    def _forms(self, text: str, stop: str, count: int) -> list[Form]:
+        """So many forms of a text, which differ in what is chosen where it leaves a choice of words."""
         text = _plain(self._figured(text))
         text += "" if _STOPPED.search(text) else stop
-        pieces, banks = list[str](), list[int]()
+        pieces, banks, choices = list[str](), list[int](), list[tuple[int, list[str]]]()
         seen = Counter[str]()
         end = 0
         for token in _TOKEN.finditer(text):
@@ -96,23 +103,41 @@ class Compiler:
             first = not pieces and literal in ("", "“", "„")
             pieces.append(capital(literal) if not pieces else literal)
             end = token.end()
-            if token[2]:
-                pieces.append(f"%%({_capital_entity(token[2]) if first else token[2]})s")
-                continue
-            name = token[1]
-            turns = "~" * seen[_root(name)]
-            seen[_root(name)] += 1
-            pieces.append("%s")
-            banks.append(self._banks.number(f"{'^' if first else ''}{turns}{name}"))
+            slot, entity, words = token.groups()
+            if slot:
+                turns = "~" * seen[_root(slot)]
+                seen[_root(slot)] += 1
+                pieces.append("%s")
+                banks.append(self._banks.number(f"{'^' if first else ''}{turns}{slot}"))
+            elif entity:
+                pieces.append(f"%%({_capital_entity(entity) if first else entity})s")
+            else:
+                choices.append((len(pieces), [capital(word) if first else word for word in words.split("|")]))
+                pieces.append("")
         pieces.append(text[end:] if pieces else capital(text))
-        if re.search(r"[{}|]", "".join(pieces)):
+        if _UNREAD.search("".join(pieces)):
             raise ValueError(f"a slot or choice that cannot be read: {text!r}")
-        return Form("".join(pieces), tuple(banks))
+        return [Form(self._joined(pieces, choices), tuple(banks)) for _ in range(count if choices else 1)]
+
+    def _joined(self, pieces: list[str], choices: Sequence[tuple[int, Sequence[str]]]) -> str:
+        for place, words in choices:
+            pieces[place] = self._draws.choice(words)
+        return "".join(pieces)
+
+    def own(self, clause: str, count: int) -> tuple[Form, ...]:
+        """At most so many forms of a clause that stands by itself."""
+        text = self._habits.turned(_NUMBERS.sub(r"{\1}", clause), self._draws)
+        text = self._habits.grown(text, self._enough, self._draws)
+        if _OPEN_CHOICE.search(text):
+            text = self._chosen(text)
+        return tuple(dict.fromkeys(self._forms(text, ".", count)))
 
     def _figured(self, text: str) -> str:
         """The text with figures of the page in the slots for them, no figure twice."""
         text = _NUMBERS.sub(r"{\1}", text)
         for slot, names in FIGURES.items():
+            if slot not in text:
+                continue
             first = self._draws.below(len(names))
             for place in range(text.count(slot)):
                 text = text.replace(slot, f"<{names[(first + place) % len(names)]}>", 1)
@@ -125,7 +150,9 @@ class Compiler:
         return text
 
     def _enough(self, text: str) -> bool:
-        return prod(map(self._banks.size, _SLOT.findall(text))) >= ENOUGH
+        """Whether a text can be filled in ways enough, by words and by choices of words."""
+        ways = prod(map(self._banks.size, _SLOT.findall(text)))
+        return ways >= ENOUGH or ways * prod(1 + words.count("|") for words in _CHOICE.findall(text)) >= ENOUGH
 
     def sentence(self, clause: str, sides: Sides, taste: Taste) -> Form:
         """A form of a clause: with alternatives, growths, an opening and a tail that are drawn for it."""
@@ -137,7 +164,7 @@ class Compiler:
             # What has few words of its own would be said again and again.
             tail = self._draws.choice(sides.tails)
             text = self._habits.grown(self._chosen(f"{text}{tail.rstrip()}"), self._enough, self._draws)
-        return self._form(text, ".")
+        return self._forms(text, ".", 1)[0]
 
     def _opening(self, sides: Sides, taste: Taste) -> str:
         return self._draws.choice([one for one in sides.openings if taste.told or one.endswith((", ", ": "))])
@@ -156,9 +183,14 @@ USUAL = Taste(15, 15)
 
 def _plain(text: str) -> str:
     """The text with plain slots: an article or a plural is a bank of its own."""
-    text = re.sub(r"\b[Aa] \{([a-z]+)\}", r"{a.\1}", text)
-    text = re.sub(r"\{([a-z]+)\}s\b", r"{s.\1}", text)
-    return re.sub(r"\{(a[a-z]+)\}", lambda slot: f"{{{_ALIASES.get(slot[1], slot[1])}}}", text).replace("%", "%%%%")
+    # Most texts have none of these, and thousands are read at start.
+    if "a {" in text or "A {" in text:
+        text = _ARTICLE.sub(r"{a.\1}", text)
+    if "}s" in text:
+        text = _PLURAL.sub(r"{s.\1}", text)
+    if "{a" in text:
+        text = _ALIAS.sub(lambda slot: f"{{{_ALIASES.get(slot[1], slot[1])}}}", text)
+    return text.replace("%", "%%%%")
 
 
 def _root(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scrapeguard.decoys.banks import Bank, bank_of
 from scrapeguard.decoys.corpus import Document
-from scrapeguard.decoys.decks import Order, dealt
+from scrapeguard.decoys.decks import Deck, Order, dealt
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.grammar import Form
 from scrapeguard.decoys.lexicon import Lexicon
@@ -81,14 +81,13 @@ class Own(NamedTuple):
 def own_voice(document: Document, draws: Draws) -> Own:
     """The headings and sentences of a document, its heads with tails of others."""
     count = len(document.tails)
-    forms = [
+    forms: list[tuple[Form, ...]] = [
         # Never the tail that it had.
-        [
+        tuple(
             Form(f"{head}{document.tails[(place + 1 + draws.below(count - 1)) % count]}", ())
             for _ in range(_OWN_VARIANTS)
-        ]
+        )
         for place, head in enumerate(document.heads)
     ]
     titles = tuple(Form(title, ()) for title in document.titles)
-    orders = [dealt(forms, (), _OWN_DECK, draws) for _ in range(_OWN_ORDERS)]
-    return Own(titles, tuple(tuple(draws.choice(variants) for variants, _ in order) for order in orders))
+    return Own(titles, tuple(dealt(Deck(forms, ()), _OWN_DECK, draws) for _ in range(_OWN_ORDERS)))

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scrapeguard.decoys.languages import language_of
 from scrapeguard.decoys.lexicon import load, locales
 from scrapeguard.decoys.maze import PAGES
 from scrapeguard.decoys.site import DecoySite
@@ -283,6 +284,17 @@ def test_no_word_that_could_harm_is_in_the_lexicon(locale, unwanted):
     for name in names:
         text = files("scrapeguard").joinpath(f"data/decoys/{locale}/{name}.txt").read_text(encoding="utf-8")
         assert not unwanted.findall(text), name
+
+
+@pytest.mark.parametrize("locale", ["en_US", "de_DE"])
+def test_no_word_becomes_one_that_could_harm(locale, unwanted):
+    """As a plural or a form of a verb."""
+    lexicon, language = load(locale), language_of(locale)
+    for name in lexicon.topics:
+        for slot, words in language.topic_banks(lexicon.topic(name).words).items():
+            assert not unwanted.search(" | ".join(words)), (name, slot)
+    for slot, words in language.phrase_banks(lexicon.phrases).items():
+        assert not unwanted.search(" | ".join(words)), slot
 
 
 def test_people_and_groups_agree_with_themselves_on_all_pages(secret):
