@@ -104,9 +104,15 @@ class Decks:
 
 
 def dealt(deck: Deck, length: int, draws: Draws) -> Order:
-    """A form of each clause in some order, again and again until there are enough; own ones as often as others."""
+    """A form of each clause in some order, again and again until there are enough; own ones as often as others.
+
+    Raises:
+        ValueError: there is none.
+    """
     own, general = deck
     order = list[Form]()
+    if length and not (own or general):
+        raise ValueError("a page asks for a kind of clause of which there is none")
     while len(order) < length:
         # Sorting by an octet each is fair enough, and the fastest.
         keys = draws.octets(len(own) + len(general) + 2 * length)

@@ -1,4 +1,4 @@
-"""What a site knows of its locale: which phrases and clauses, and how often; and the owner's own texts, if any."""
+"""What a site says in common: how often which phrase comes; and the owner's own texts, if any."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ SURNAMES = tuple(f"s{number}" for number in range(9))
 TOWNS = tuple(f"t{number}" for number in range(6))
 """Names that come up on one page: banks of names name these."""
 
-_KEPT_PHRASES = 1.0
-_LEAST_PHRASES = 24
 _OWN_VARIANTS = 16
 _OWN_ORDERS = 64
 _OWN_DECK = 40
@@ -27,20 +25,12 @@ _OWN_DECK = 40
 
 def shared_banks(lexicon: Lexicon, language: ModuleType, draws: Draws) -> dict[str, Bank]:
     """The banks that are the same for all topics of a site."""
-    shared = {name: bank_of(_kept(words, draws), draws, flat=60.0) for name, words in lexicon.phrases.items()}
-    general = language.phrase_banks({"gv": _kept(lexicon.phrases["gv"], draws)})
+    shared = {name: bank_of(words, draws, flat=60.0) for name, words in lexicon.phrases.items()}
+    general = language.phrase_banks(lexicon.phrases)
     shared.update({name: bank_of(entries, draws, flat=60.0) for name, entries in general.items()})
     shared.update(_numbers(draws))
     shared["saidp"] = _said(shared["said"], language, draws)
     return shared
-
-
-def _kept(words: Sequence[str], draws: Draws) -> list[str]:
-    """The words of a bank that a site knows: some, in roughly their order; all of a short one."""
-    if len(words) <= _LEAST_PHRASES:
-        return list(words)
-    share = max(_KEPT_PHRASES, _LEAST_PHRASES / len(words))
-    return [word for word in words if draws.percent(int(100 * share))]
 
 
 def _numbers(draws: Draws) -> dict[str, Bank]:
