@@ -21,7 +21,7 @@ from aiohttp.http import HttpProcessingError, RawResponseMessage, StreamWriter
 from yarl import URL
 
 from scrapeguard.proxy.errors import UpstreamError, UpstreamTimeoutError
-from scrapeguard.proxy.headsonly import HeadsOnly
+from scrapeguard.proxy.heads import Heads
 from scrapeguard.proxy.upstream import Upstream
 from scrapeguard.proxy.upstreamanswer import UpstreamAnswer
 
@@ -130,7 +130,7 @@ class Client:
                 max_line_size=MOST_RESPONSE_LINE,
                 max_field_size=MOST_RESPONSE_LINE,
             )
-            heads = HeadsOnly(protocol) if question.method == "HEAD" else None
+            heads = Heads(protocol, to_head=question.method == "HEAD")
             if question.body is None:
                 _send_head(protocol, question.head)
             else:
@@ -170,17 +170,13 @@ class Client:
             await connector.close()
 
 
-async def _last_head(
-    protocol: ResponseHandler, heads: HeadsOnly | None
-) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+async def _last_head(protocol: ResponseHandler, heads: Heads) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
     """The head of the answer itself, after those that only tell of it (RFC 9110 §15.2)."""
     message, content = await protocol.read()
     while message.code < 200 and message.code != _SWITCHING:
-        if heads is not None:
-            heads.go_on()
+        heads.go_on()
         message, content = await protocol.read()
-    if heads is not None:
-        heads.end()
+    heads.end(message.code)
     return message, content
 
 

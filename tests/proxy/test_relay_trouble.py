@@ -133,19 +133,44 @@ def test_what_an_upstream_says_unasked_answers_nobody(stage, raw_request, split,
     assert upstream.connections == 2
 
 
-@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"], ids=["", "early hints"])
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304), ("DELETE", 204)])
+@pytest.mark.parametrize("before", [b"", EARLY], ids=["", "early hints"])
 @pytest.mark.parametrize("body", [b"ok", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"], ids=["body", "answer"])
-def test_a_body_right_after_the_answer_to_head_is_left_out(stage, raw_request, split, one, parser, before, body):
+def test_a_body_right_after_an_answer_that_has_none_is_left_out(
+    stage, raw_request, split, one, parser, before, body, method, status
+):
+    answer = before + b"HTTP/1.1 %d OK\r\nX-It: is\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body
+
     def with_body(conversation):
         while conversation.head() is not None:
-            conversation.send(before + b"HTTP/1.1 200 OK\r\nX-It: is\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            conversation.send(answer)
 
     upstream = stage.raw(with_body)
     port = stage.relay(upstream.port, http=parser)
     for asked in (1, 2):
-        status, headers, rest = split(raw_request(port, one("/", method="HEAD")))
-        assert (status, dict(headers)[b"x-it"], rest) == (200, b"is", b"")
+        came, headers, rest = split(raw_request(port, one("/", method=method)))
+        assert (came, dict(headers)[b"x-it"], rest) == (status, b"is", b"")
         assert (upstream.connections, len(upstream.heard)) == (asked, asked)
+
+
+@pytest.mark.parametrize("cut", [1, 11, len(EARLY), len(EARLY) + 3, len(EARLY) + 30])
+def test_an_answer_after_early_hints_is_whole_wherever_its_segments_end(stage, raw_request, split, one, cut):
+    answer = EARLY + b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 10\r\n\r\nHTTP/1.1 2"
+
+    def in_two(conversation):
+        while conversation.head() is not None:
+            conversation.send(answer[:cut])
+            time.sleep(0.02)
+            conversation.send(answer[cut:])
+
+    upstream = stage.raw(in_two)
+    port = stage.relay(upstream.port)
+    for _ in range(2):
+        assert split(raw_request(port, one("/")))[2] == b"HTTP/1.1 2"
+    assert upstream.connections == 1
 
 
 def test_the_answer_to_head_may_come_in_pieces_and_its_connection_is_kept(stage, raw_request, split, one):
