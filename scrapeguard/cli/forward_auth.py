@@ -12,7 +12,7 @@ from scrapeguard.app import ForwardAuth
 from scrapeguard.asgi.dialects import ForwardedFieldError, asked_by_proxies
 from scrapeguard.cli import BAD_USAGE, FOUND_PROBLEMS
 from scrapeguard.cli.listening import listen, place_of
-from scrapeguard.cli.loading import count, load_or_report
+from scrapeguard.cli.loading import count, load_or_report, rules_path
 from scrapeguard.cli.output import fail, print_json
 from scrapeguard.cli.serving import serve
 from scrapeguard.cli.sharing import share_secret, store_of_workers
@@ -26,7 +26,7 @@ _HERE = "127.0.0.1"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve decisions until interrupted; read the rules anew at SIGHUP."""
+    """Serve decisions until interrupted; read the rules anew when their file changes, and at SIGHUP."""
     with store_of_workers(arguments.workers) as store:
         return _run(arguments, _Rules(arguments, store))
 
@@ -49,7 +49,7 @@ def _run(arguments: argparse.Namespace, rules: _Rules) -> int:
         return BAD_USAGE
     with closing(listener):
         _tell(place_of(listener), policy, default=rules.names_nobody, arguments=arguments)
-        return serve(rules.build, listener, arguments.workers)
+        return serve(rules.build, rules_path(arguments.rules), listener, arguments.workers)
 
 
 class _Rules:

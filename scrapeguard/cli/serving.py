@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
@@ -16,6 +17,7 @@ from scrapeguard.asgi.types import ASGIApp
 from scrapeguard.cli import FINE, FOUND_PROBLEMS
 from scrapeguard.cli.workers import Workers
 from scrapeguard.collector import relax_collector
+from scrapeguard.rulefile.changes import Changes
 
 _LARGEST_HEAD = 1 << 20
 _KEEP_ALIVE = 180
@@ -27,18 +29,20 @@ Build = Callable[[], ASGIApp]
 """Makes the app, once in each worker."""
 
 
-def serve(renew: Callable[[], Build | None], listener: socket.socket, workers: int) -> int:
-    """Serve until SIGTERM or SIGINT; at SIGHUP with a new app.
+def serve(renew: Callable[[], Build | None], rules: Path, listener: socket.socket, workers: int) -> int:
+    """Serve until SIGTERM or SIGINT; when the rule file changes, and at SIGHUP, with a new app.
 
     Args:
         renew: reads what there is to read, and says how the app is made; None where that cannot be used, and all stays
             as it was.
+        rules: the file it reads.
         listener: the socket that all workers accept from. It stays open while they change.
         workers: how many processes.
 
     Returns:
         The exit code of this process, which may be a worker's.
     """
+    changes = Changes(rules)
     build = renew()
     if build is None:
         return FOUND_PROBLEMS
@@ -47,7 +51,7 @@ def serve(renew: Callable[[], Build | None], listener: socket.socket, workers: i
         build = renew()
         return None if build is None else partial(_run, build, listener)
 
-    return Workers(partial(_run, build, listener), workers, renewed).watch()
+    return Workers(partial(_run, build, listener), workers, renewed, changes.there_are).watch()
 
 
 def _run(build: Callable[[], ASGIApp], listener: socket.socket) -> int:

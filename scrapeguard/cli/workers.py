@@ -26,19 +26,23 @@ _GLANCE = 1.0
 class Workers:
     """Keeps so many processes at the same work; a worker that ends by itself as soon as it began ends them all.
 
-    Signals are waited for, and not handled in the middle of something: SIGTERM and SIGINT end the workers, SIGHUP puts
-    new ones in their place, and the old ones end a little later, when the new ones have had the time to begin.
+    Signals are waited for, and not handled in the middle of something: SIGTERM and SIGINT end the workers, SIGHUP or a
+    change puts new ones in their place, and the old ones end a little later, when those have had the time to begin.
 
     Args:
         run: the work.
         number: how many do it.
-        renewed: the new work at SIGHUP; None where the old one is to go on.
+        renewed: the new work; None where the old one is to go on.
+        changed: whether what the work follows from has changed since the last time; asked every second.
     """
 
-    def __init__(self, run: Run, number: int, renewed: Callable[[], Run | None]) -> None:
+    def __init__(
+        self, run: Run, number: int, renewed: Callable[[], Run | None], changed: Callable[[], bool] = lambda: False
+    ) -> None:
         self._run = run
         self._number = number
         self._renewed = renewed
+        self._changed = changed
         self._born: dict[int, float] = {}
         self._old: dict[int, float] = {}
         """Those that are to end, and when."""
@@ -61,6 +65,8 @@ class Workers:
             told = signal.sigtimedwait(_WATCHED, _GLANCE)
             if told is not None:
                 does.get(signal.Signals(told.si_signo), self._end)()
+            elif self._changed() and not self._ending:
+                self._renew()
             self._end_old()
 
     def _work(self, parent: int) -> int:
@@ -76,6 +82,8 @@ class Workers:
             _tell_to_end(pid)
 
     def _renew(self) -> None:
+        # What is read now is no change any more.
+        self._changed()
         run = self._renewed()
         if run is None:
             logger.error("what there was stays in force")

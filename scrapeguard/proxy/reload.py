@@ -16,34 +16,17 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from scrapeguard.core.policy import Policy
 from scrapeguard.errors import PolicyError
 from scrapeguard.proxy.lifespan import AppLifespan
 from scrapeguard.proxy.types import ASGIApp, Receive, Scope, Send
+from scrapeguard.rulefile.changes import Changes
 
 logger = logging.getLogger("scrapeguard")
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the rule file."""
-
-
-class Fingerprint(NamedTuple):
-    """What changes when a file is written anew or replaced."""
-
-    modified: int
-    size: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> Fingerprint | None:
-        """That of a file; None where it cannot be seen, as for a moment while it is replaced."""
-        try:
-            status = path.stat()
-        except OSError:
-            return None
-        return cls(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 class Reloading:
@@ -52,9 +35,9 @@ class Reloading:
     Args:
         build: the app for a policy.
         policy: the first, already good.
-        path: the rule file that is looked at; files that it extends are read again with it.
+        path: the rule file; files that it extends are read again with it.
         load: the policy of the rule file, in another thread.
-        seen: what the file was when the first policy was read.
+        changes: of the rule file since the first policy was read; None for those from now on.
         look_every: seconds between two looks.
         afterwards: what is to be done when all has ended.
         in_force: told, in the event loop, that the app built last serves from now on; those that never do are not
@@ -68,7 +51,7 @@ class Reloading:
         *,
         path: Path,
         load: Callable[[Path], Policy],
-        seen: Fingerprint | None = None,
+        changes: Changes | None = None,
         look_every: float = LOOK_EVERY,
         afterwards: Callable[[], Awaitable[object]] | None = None,
         in_force: Callable[[], object] = lambda: None,
@@ -82,7 +65,7 @@ class Reloading:
         self._app = build(policy)
         in_force()
         self._current = AppLifespan(self._app)
-        self._seen = seen or Fingerprint.of(path)
+        self._changes = changes or Changes(path)
         self._asked = asyncio.Event()
         self._told = ""
         self.reloads = 0
@@ -157,10 +140,9 @@ class Reloading:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._look_every):
                     await self._asked.wait()
-            seen = Fingerprint.of(self._path)
-            if self._asked.is_set() or (seen is not None and seen != self._seen):
+            # Looked at in any case: what was read because we were asked is not to be read again.
+            if self._changes.there_are() or self._asked.is_set():
                 self._asked.clear()
-                self._seen = seen
                 try:
                     await self.reload()
                 except Exception as error:

@@ -29,9 +29,10 @@ from scrapeguard.core.policy import Policy
 from scrapeguard.errors import PolicyError
 from scrapeguard.proxy.front import Front
 from scrapeguard.proxy.protocol import BoundedHttpProtocol
-from scrapeguard.proxy.reload import Fingerprint, Reloading
+from scrapeguard.proxy.reload import Reloading
 from scrapeguard.proxy.types import ASGIApp, Receive, Scope, Send
 from scrapeguard.proxy.upstreamanswer import BrokenAnswerError
+from scrapeguard.rulefile.changes import Changes
 
 logger = logging.getLogger("scrapeguard")
 
@@ -107,7 +108,7 @@ def build_app(serving: Serving) -> ASGIApp:
     """The whole app of one process: health, reload, guard and relay. The factory that uvicorn calls."""
     log_to_stderr()
     policy = serving.policy
-    seen = Fingerprint.of(serving.rules)
+    changes = Changes(serving.rules)
     try:
         policy = serving.load(serving.rules)
     except (PolicyError, OSError) as error:
@@ -118,7 +119,7 @@ def build_app(serving: Serving) -> ASGIApp:
         policy,
         path=serving.rules,
         load=serving.load,
-        seen=seen,
+        changes=changes,
         afterwards=build.close,
         in_force=build.in_force,
     )
@@ -197,7 +198,7 @@ class Supervisor(Multiprocess):
     def __init__(self, config: uvicorn.Config, listener: socket, serving: Serving) -> None:
         super().__init__(config, sockets=[listener])
         self._serving = serving
-        self._seen = Fingerprint.of(serving.rules)
+        self._changes = Changes(serving.rules)
 
     def handle_hup(self) -> None:
         """Have all workers read the rules anew."""
@@ -208,9 +209,7 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Start workers in place of those that died, with the last good rules."""
-        seen = Fingerprint.of(self._serving.rules)
-        if seen is not None and seen != self._seen:
-            self._seen = seen
+        if self._changes.there_are():
             self._remember()
         super().keep_subprocess_alive()
 

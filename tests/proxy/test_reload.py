@@ -12,7 +12,7 @@ import pytest
 from scrapeguard.app import ScrapeGuard
 from scrapeguard.errors import PolicyError
 from scrapeguard.proxy.lifespan import AppLifespan
-from scrapeguard.proxy.reload import Fingerprint, Reloading
+from scrapeguard.proxy.reload import Reloading
 from scrapeguard.rulefile.load import load_policy
 
 QUIET = "version: 1\nextends: default\nverification: {dns: off, refresh: off}\nevents: {log: off}\n"
@@ -222,10 +222,3 @@ def test_what_fails_otherwise_is_no_end_of_looking(stage, path, eventually):
         replace(path, QUIET + OPEN + f"# {number}\n")
         eventually(lambda number=number: app.failures + app.reloads == number + 1)
     assert (app.failures, ask(port)) == (3, 200)
-
-
-def test_a_fingerprint_tells_a_file_from_its_successor(path):
-    before = Fingerprint.of(path)
-    replace(path, QUIET)
-    assert Fingerprint.of(path) != before
-    assert Fingerprint.of(path.with_name("missing")) is None
