@@ -13,7 +13,7 @@ from scrapeguard.core.optout import Place, origin_of, response_headers
 from scrapeguard.core.pages import links_to_styles
 from scrapeguard.core.policy import SitePolicy
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.request import MAX_HOST, Headers, Request, canonical_host, targets_of
+from scrapeguard.core.request import MAX_HOST, Headers, Request, targets_of
 from scrapeguard.core.rsl import MEDIA_TYPE
 from scrapeguard.core.sharing import strictest_of
 from scrapeguard.guard import Guard
@@ -29,6 +29,11 @@ _LINK = b"link"
 _CONTENT_USAGE = b"content-usage"
 _TDM = b"tdm-reservation"
 _TDM_POLICY = b"tdm-policy"
+_COMMON = frozenset(
+    b"content-length content-type content-encoding cache-control date etag expires last-modified server set-cookie "
+    b"vary x-frame-options x-content-type-options referrer-policy content-security-policy "
+    b"strict-transport-security".split()
+)
 _MAX_VOICES = 1024
 _MAX_LOOKED_THROUGH = 64 * 1024
 
@@ -48,13 +53,15 @@ class Announcer:
         self._tighten = tighten
         self._names = frozenset(name for name, _ in headers)
         self._looked_at = self._names | {SHARING}
+        self._common = _COMMON - self._looked_at
         self.curious = True
         """Whether it is not known yet that the site answers with styles."""
 
     def added_to_ordinary(self, theirs: Pairs) -> Pairs | None:
         """Their headers and ours; None where one of theirs is to be looked at, or not in lower case as ASGI asks."""
-        names = dict(theirs)
-        if self._looked_at.isdisjoint(names) and b"".join(names).islower():
+        names = dict(theirs).keys()
+        # Few apps send others than these with a page, and one look at them all is the quickest.
+        if names <= self._common or (self._looked_at.isdisjoint(names) and b"".join(names).islower()):
             return [*theirs, *self.headers]
         return None
 
@@ -125,6 +132,7 @@ class Announcements:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._history = None if guard.behaviour is None else guard.behaviour.history
         self._policy = guard.policy
         self._behind_proxies = bool(guard.policy.proxies.networks)
         self._pages: dict[SitePolicy, RefusalPages] = {}
@@ -161,31 +169,39 @@ class Announcements:
                 self._voices.put(key, voice)
         return voice
 
-    def look(self, voice: Announcer, request: Request, headers: Mapping[bytes, bytes]) -> bool:
-        """Take notice of styles that the site answers with, until it is known that it does.
+    def is_telling(self, voice: Announcer, request: Request, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether an answer tells of styles of its site: it is one, or a page that may link to some.
 
-        Returns:
-            Whether the body is worth a look too: a page that may link to styles.
+        Nothing tells of them any more once the site has answered with some.
         """
-        behaviour = self._guard.behaviour
-        styles = None if behaviour is None else behaviour.history.styles
-        host = canonical_host(request.host)
-        if styles is None or not styles.are_curious(host):
+        history = self._history
+        host = "" if history is None else history.hosts.name_of(request.host)
+        if history is None or not history.styles.are_curious(host):
             voice.curious = False
             return False
         media_type = headers.get(b"content-type", b"")
-        if styles.are(media_type):
-            styles.served(host, self._guard.monotonic())
-            return False
-        is_page = media_type.startswith(b"text/html") and b"content-encoding" not in headers
-        return is_page and styles.look_for_links(host)
+        if not media_type.startswith(b"text/html"):
+            return history.styles.are(media_type)
+        return b"content-encoding" not in headers and history.styles.look_for_links(host)
+
+    def look(self, request: Request, headers: Mapping[bytes, bytes]) -> bool:
+        """Take notice of an answer that tells of styles.
+
+        Returns:
+            Whether its body is worth a look too: that of a page.
+        """
+        history = self._history
+        if history is None or not history.styles.are(headers.get(b"content-type", b"")):
+            return True
+        history.styles.served(history.hosts.name_of(request.host), self._guard.monotonic())
+        return False
 
     def look_through(self, request: Request, part: bytes) -> None:
         """Take notice of whether a page links to styles or scripts of its own site."""
-        behaviour = self._guard.behaviour
-        if behaviour is not None:
+        history = self._history
+        if history is not None:
             found = links_to_styles(part[:_MAX_LOOKED_THROUGH], request.host)
-            behaviour.history.styles.looked(canonical_host(request.host), found=found, now=self._guard.monotonic())
+            history.styles.looked(history.hosts.name_of(request.host), found=found, now=self._guard.monotonic())
 
     def missed(self, request: Request, decision: Decision) -> None:
         """Take notice of a page that is not there."""

@@ -68,7 +68,9 @@ def _ordinary(additions: Additions, request: Request, decision: Decision, messag
     if type(headers) is not list or decision.ai_refused or message["type"] != "http.response.start":
         return None
     voice = additions.announcements.of_page(request)
-    if voice.curious or additions.injector is not None or message["status"] == 404:
+    if additions.injector is not None or message["status"] == 404:
+        return None
+    if voice.curious and additions.announcements.is_telling(voice, request, dict(headers)):
         return None
     return voice.added_to_ordinary(headers)
 
@@ -134,8 +136,8 @@ class Outgoing:
             status = message["status"]
             if status == 404:
                 announcements.missed(self._request, self._decision)
-            if voice.curious:
-                self._looks = status == 200 and announcements.look(voice, self._request, names)
+            if voice.curious and status == 200 and announcements.is_telling(voice, self._request, names):
+                self._looks = announcements.look(self._request, names)
             headers = voice.added(headers, names)
             if injector is not None:
                 headers = self._inject(injector, status, headers, names)
