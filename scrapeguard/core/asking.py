@@ -24,6 +24,11 @@ def opens_page(sent: Mapping[bytes, bytes]) -> bool:
     return mode == b"navigate" or b"sec-fetch-site" not in sent or b"sec-fetch-dest" not in sent
 
 
+def is_clicked(sent: Mapping[bytes, bytes]) -> bool:
+    """Whether a page is opened by somebody who clicks or presses a key (Fetch Metadata §2.4)."""
+    return sent.get(b"sec-fetch-user") == b"?1"
+
+
 def is_prefetch(sent: Mapping[bytes, bytes]) -> bool:
     """Whether a browser says that it fetches this before anybody asked for it."""
     if b"sec-purpose" not in sent and b"purpose" not in sent and b"x-moz" not in sent:

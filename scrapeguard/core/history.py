@@ -11,7 +11,7 @@ from collections.abc import Callable
 from zlib import crc32
 
 from scrapeguard.core.acts import Act, What
-from scrapeguard.core.asking import comes_back, fingerprint, is_ahead, is_prefetch, is_typed, opens_page
+from scrapeguard.core.asking import comes_back, fingerprint, is_ahead, is_clicked, is_prefetch, is_typed, opens_page
 from scrapeguard.core.clients import ClientKey, Conduct, Identity
 from scrapeguard.core.groups import MARKS, Group
 from scrapeguard.core.haste import CLICKS_AT_ONCE, PAGES_AT_ONCE, bursts, hurries, note_page, note_part
@@ -146,7 +146,8 @@ class History:
         if is_plain(conduct):
             conduct.odd = ()
         else:
-            conduct.odd = odd(conduct, now, has_styles=not conduct.styles and self._has_styles(host))
+            has_styles = not conduct.styles and self._has_styles(host)
+            conduct.odd = odd(conduct, now, has_styles=has_styles, clicked=is_clicked(sent))
 
     def _introduced(self, request: Request, conduct: Conduct) -> int:
         """What stands for how a newcomer asks, which is looked at then; 0 for those who are known."""

@@ -26,6 +26,7 @@ _STEADY_PAGES = 12
 _STEADY_DIFFERENT = 10
 _STEADY_VARIATION = 0.01  # the square of the coefficient of variation of the pauses: a tenth of the pause
 _STEADY_PAUSE = 0.25
+_STEADY_CLICKS = 20
 _MISSES = 10
 
 _NO_STYLES = Evidence("no-styles", "three pages or more, and no style or script of the site with them")
@@ -36,6 +37,7 @@ _FAST = Evidence("many-pages-a-minute", "sixty pages or more within a minute, an
 _BROAD = Evidence("many-pages-an-hour", "a hundred different pages or more within an hour, and no style or script")
 _WHOLE = Evidence("whole-site", "two hundred different pages or more within an hour")
 _STEADY = Evidence("steady-pace", "a dozen pages or more, with the same pause between any two")
+_CLICKING = Evidence("steady-clicks", "twenty different pages or more, clicked on with the same pause in between")
 _MISSED = Evidence("many-misses", "ten pages or more that are not there, half of all it asked for")
 _SURVEYED = Evidence(
     "surveys-site", "opens pages, and reads robots.txt or a sitemap or asks by HEAD, which browsers do not"
@@ -62,13 +64,14 @@ def is_plain(client: Conduct) -> bool:
     return client.pages < _PAGES_WITHOUT_STYLES and not any(group.suspect for group in client.groups)
 
 
-def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...]:
+def odd(client: Conduct, now: float, *, has_styles: bool, clicked: bool) -> tuple[Evidence, ...]:
     """What is odd about the way in which a client reads.
 
     Args:
         client: what it did.
         now: seconds that never go back.
         has_styles: whether it could have fetched styles where it opened its last page.
+        clicked: whether that was opened by a click or a key, and not by itself.
     """
     found = list(client.written)
     if client.typed >= _PAGES_TYPED:
@@ -77,6 +80,9 @@ def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...
             found.append(_NEVER_A_LINK)
     if client.marks >= _STEADY_DIFFERENT and _is_steady(client):
         found.append(_STEADY)
+        # What shows pages in turn does so by itself.
+        if clicked and client.marks >= _STEADY_CLICKS:
+            found.append(_CLICKING)
     # Many who share an address each fetch the styles once.
     if client.marks >= _MARKS_OF_WHOLE_SITE and client.pages >= _PAGES_OF_ONE * max(client.fetches, 1):
         found.append(_WHOLE)

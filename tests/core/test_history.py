@@ -193,6 +193,20 @@ def test_a_steady_pace_is_that_of_a_machine():
         assert person.get(f"/{number}", after=3.0 + number * 7 % 20, headers=CLICKED) == set()
 
 
+def test_who_clicks_by_the_clock_is_a_machine_and_what_shows_pages_in_turn_is_none():
+    pauses = [2.0 + 0.2 * (number % 2) for number in range(30)]
+    click = {**CLICKED, "sec-fetch-user": "?1"}
+    clicking, showing, person = Visit(), Visit(), Visit()
+    for visit in (clicking, showing, person):
+        visit.get("/site.css", headers={})
+    found = [clicking.get(f"/{number}", after=pause, headers=click) for number, pause in enumerate(pauses)]
+    assert found[17] == {"steady-pace"}
+    assert found[25] == {"steady-pace", "steady-clicks"}
+    for number, pause in enumerate(pauses):
+        assert showing.get(f"/{number}", after=pause, headers=CLICKED) <= {"steady-pace"}
+        assert person.get(f"/{number}", after=pause * (0.6 + number * 7 % 10 / 10), headers=click) == set()
+
+
 def test_a_page_that_loads_itself_again_is_steady_and_no_machine():
     visit = Visit(styled=False)
     for _ in range(100):
