@@ -23,7 +23,7 @@ GUIDE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 SCALING = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^<!-- (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN = _BLOCK.findall(GUIDE)
-UNIT = (DEPLOY / "systemd" / "scrapeguard-forward-auth.service").read_text(encoding="utf-8")
+UNITS = {path.name: path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "systemd").iterdir())}
 DOCKERFILE = (DEPLOY / "docker" / "Dockerfile").read_text(encoding="utf-8")
 KUBERNETES = (DEPLOY / "kubernetes" / "scrapeguard.yaml").read_text(encoding="utf-8")
 OBJECTS = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(KUBERNETES)}
@@ -46,9 +46,14 @@ def test_every_file_is_linked_and_every_link_leads_somewhere():
     assert [str(path) for path in DEPLOY.rglob("*") if path.is_file() and path not in links] == []
 
 
+def command_of(command):
+    """What the unit of a command starts."""
+    return re.search(r"^ExecStart=\S+/(scrapeguard .*)$", UNITS[f"scrapeguard-{command}.service"], re.MULTILINE)[1]
+
+
 def commands():
     guide = re.findall(r"^scrapeguard forward-auth .*$", GUIDE, re.MULTILINE)
-    unit = [re.search(r"^ExecStart=\S+/(scrapeguard .*)$", UNIT, re.MULTILINE)[1]]
+    unit = [command_of("forward-auth")]
     compose = ["scrapeguard " + shlex.join(COMPOSE["services"]["scrapeguard"]["command"])]
     image = ["scrapeguard " + shlex.join(yaml.safe_load(re.search(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)[1]))]
     return [*guide, *unit, *compose, *image]
@@ -62,15 +67,21 @@ def test_every_command_is_one(line):
     assert "forward-auth" in COMMANDS
 
 
-def test_the_unit_is_one(tmp_path):
+def test_the_unit_of_the_proxy_waits_until_it_has_ended():
+    arguments = _parser().parse_args(shlex.split(command_of("proxy"))[1:])
+    assert (arguments.command, arguments.upstream) == ("proxy", ["http://127.0.0.1:3000"])
+    patience = int(re.search(r"^TimeoutStopSec=(\d+)$", UNITS["scrapeguard-proxy.service"], re.MULTILINE)[1])
+    assert patience > arguments.drain + arguments.grace
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit_is_one(tmp_path, name):
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("no systemd-analyze on this machine (Debian: apt install systemd)")
     # It looks whether the program is there.
-    (tmp_path / "scrapeguard-forward-auth.service").write_text(
-        UNIT.replace("/opt/scrapeguard/bin/scrapeguard", sys.executable)
-    )
-    command = [analyze, "verify", "--man=no", str(tmp_path / "scrapeguard-forward-auth.service")]
+    (tmp_path / name).write_text(UNITS[name].replace("/opt/scrapeguard/bin/scrapeguard", sys.executable))
+    command = [analyze, "verify", "--man=no", str(tmp_path / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -135,9 +146,10 @@ def test_kubernetes_selects_what_there_is():
     }
 
 
-def test_the_unit_keeps_its_secret_and_its_lists():
-    assert re.search(r"^Environment=XDG_CACHE_HOME=/var/cache XDG_STATE_HOME=/var/lib$", UNIT, re.MULTILINE)
-    assert {"CacheDirectory=scrapeguard", "StateDirectory=scrapeguard"} <= set(UNIT.splitlines())
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+def test_the_unit_keeps_its_secret_and_its_lists(unit):
+    assert re.search(r"^Environment=XDG_CACHE_HOME=/var/cache XDG_STATE_HOME=/var/lib$", unit, re.MULTILINE)
+    assert {"CacheDirectory=scrapeguard", "StateDirectory=scrapeguard"} <= set(unit.splitlines())
 
 
 def test_the_image_builds():
