@@ -17,6 +17,8 @@ TAG_SIZE = 6
 """Octets of what stands for a client in addresses."""
 MAX_ADDRESS = 45
 """Characters of an address; what is longer is none."""
+_SAME_PAUSE = 0.15
+_DRIFT = 0.25
 
 
 Identity = tuple[str, bytes | None, bytes | None]
@@ -99,8 +101,6 @@ class Conduct:
         "fetches",
         "fingerprint",
         "first_style",
-        "gaps",
-        "gaps_squared",
         "groups",
         "headless",
         "hurried",
@@ -119,11 +119,13 @@ class Conduct:
         "pages",
         "pages_this_minute",
         "parts",
+        "pause",
         "returning",
         "run",
         "seen",
         "shown",
         "site",
+        "steady",
         "styles",
         "surveys",
         "typed",
@@ -162,7 +164,9 @@ class Conduct:
         """How often the first of its styles was fetched: as often as people come who share all else."""
         self.styles = self.parts = self.returning = self.surveys = False
         self.misses = 0
-        self.gaps = self.gaps_squared = 0.0
+        self.pause = 0.0
+        self.steady = 0
+        """The usual pause between its last pages, in seconds, and how many new ones in a row came after the same."""
         self.groups: tuple[Group, ...] = ()
         self.written: tuple[Evidence, ...] = ()
         """What was odd about how its first request was written."""
@@ -207,17 +211,22 @@ class Conduct:
             now: seconds that never go back.
             typed: whether it comes as if its address had been typed.
         """
-        if self.pages:
-            # What it fetched before its first page was no page.
-            gap = now - self.page_at
-            self.gaps += gap
-            self.gaps_squared += gap * gap
-        self.page_at = now
-        self.pages += 1
+        pause, self.page_at = now - self.page_at, now
         place, bit = mark >> 3, 1 << (mark & 7)
-        if not self.seen[place] & bit:
+        if self.seen[place] & bit:
+            # What is opened again may do so by itself.
+            self.steady = 0
+        else:
             self.seen[place] |= bit
             self.marks += 1
+            usual = self.pause
+            # What it fetched before its first page was no page.
+            if abs(pause - usual) <= usual * _SAME_PAUSE and self.pages:
+                self.steady += 1
+                self.pause = usual + (pause - usual) * _DRIFT
+            else:
+                self.steady, self.pause = 0, pause if self.pages else 0.0
+        self.pages += 1
         if typed:
             self.typed += 1
             self.typed_seen |= 1 << mark

@@ -22,11 +22,9 @@ _PAGES_OF_ONE = 100
 _MARKS_OF_AN_HOUR = marks_of(_PAGES_AN_HOUR)
 _MARKS_OF_WHOLE_SITE = marks_of(_WHOLE_SITE)
 _PAGES_WITHOUT_WINDOW = 15
-_STEADY_PAGES = 12
-_STEADY_DIFFERENT = 10
-_STEADY_VARIATION = 0.01  # the square of the coefficient of variation of the pauses: a tenth of the pause
+_STEADY_PAUSES = 11
+_STEADY_CLICKS = 19
 _STEADY_PAUSE = 0.25
-_STEADY_CLICKS = 20
 _MISSES = 10
 
 _NO_STYLES = Evidence("no-styles", "three pages or more, and no style or script of the site with them")
@@ -36,8 +34,8 @@ _NEVER_A_LINK = Evidence("never-follows-links", "25 different pages or more in a
 _FAST = Evidence("many-pages-a-minute", "sixty pages or more within a minute, and no style or script with them")
 _BROAD = Evidence("many-pages-an-hour", "a hundred different pages or more within an hour, and no style or script")
 _WHOLE = Evidence("whole-site", "two hundred different pages or more within an hour")
-_STEADY = Evidence("steady-pace", "a dozen pages or more, with the same pause between any two")
-_CLICKING = Evidence("steady-clicks", "twenty different pages or more, clicked on with the same pause in between")
+_STEADY = Evidence("steady-pace", "a dozen new pages in a row or more, with the same pause in between")
+_CLICKING = Evidence("steady-clicks", "twenty new pages in a row or more, clicked on with the same pause in between")
 _MISSED = Evidence("many-misses", "ten pages or more that are not there, half of all it asked for")
 _SURVEYED = Evidence(
     "surveys-site", "opens pages, and reads robots.txt or a sitemap or asks by HEAD, which browsers do not"
@@ -60,7 +58,7 @@ def is_plain(client: Conduct) -> bool:
     if client.marked or client.typed >= _PAGES_TYPED or client.misses >= _MISSES or marks >= _MARKS_OF_WHOLE_SITE:
         return False
     if client.styles:
-        return marks < _STEADY_DIFFERENT or not _is_steady(client)
+        return client.steady < _STEADY_PAUSES
     return client.pages < _PAGES_WITHOUT_STYLES and not any(group.suspect for group in client.groups)
 
 
@@ -78,10 +76,10 @@ def odd(client: Conduct, now: float, *, has_styles: bool, clicked: bool) -> tupl
         found.append(_ALWAYS_TYPED)
         if client.typed_seen.bit_count() >= _DIFFERENT_TYPED:
             found.append(_NEVER_A_LINK)
-    if client.marks >= _STEADY_DIFFERENT and _is_steady(client):
+    if client.steady >= _STEADY_PAUSES and client.pause >= _STEADY_PAUSE:
         found.append(_STEADY)
         # What shows pages in turn does so by itself.
-        if clicked and client.marks >= _STEADY_CLICKS:
+        if clicked and client.steady >= _STEADY_CLICKS:
             found.append(_CLICKING)
     # Many who share an address each fetch the styles once.
     if client.marks >= _MARKS_OF_WHOLE_SITE and client.pages >= _PAGES_OF_ONE * max(client.fetches, 1):
@@ -129,16 +127,6 @@ def _bare(client: Conduct, now: float) -> list[Evidence]:
     if any(group.suspect for group in client.groups):
         found.append(_CROWD)
     return found
-
-
-def _is_steady(client: Conduct) -> bool:
-    """Whether the pauses between pages are all alike, and not of no length."""
-    number = client.pages - 1
-    square = client.gaps * client.gaps / number
-    # Most are told by this alone, which is the quickest to ask.
-    if client.gaps_squared - square > _STEADY_VARIATION * square or client.pages < _STEADY_PAGES:
-        return False
-    return client.gaps >= _STEADY_PAUSE * number
 
 
 def without_bare(found: tuple[Evidence, ...]) -> tuple[Evidence, ...]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from scrapeguard.core.clients import ClientKey, address_key, network_key, tag_of
@@ -205,6 +207,23 @@ def test_who_clicks_by_the_clock_is_a_machine_and_what_shows_pages_in_turn_is_no
     for number, pause in enumerate(pauses):
         assert showing.get(f"/{number}", after=pause, headers=CLICKED) <= {"steady-pace"}
         assert person.get(f"/{number}", after=pause * (0.6 + number * 7 % 10 / 10), headers=click) == set()
+
+
+def test_one_odd_pause_hides_nobody_for_long():
+    visit = Visit()
+    visit.get("/site.css", headers={})
+    pauses = [0.3, 90.0, *[2.0] * 14, 30.0, *[2.0] * 12]
+    found = [visit.get(f"/{number}", after=pause, headers=CLICKED) for number, pause in enumerate(pauses)]
+    assert found[12] == found[16] == found[25] == set()
+    assert found[15] == found[28] == {"steady-pace"}
+
+
+def test_people_click_at_no_pace():
+    chance, visit = random.Random(1), Visit(styled=False)
+    for number in range(5_000):
+        pause = chance.lognormvariate(2.0, 0.4)
+        said = visit.get(f"/{number}", after=pause, headers={**CLICKED, "sec-fetch-user": "?1"})
+        assert not said & {"steady-pace", "steady-clicks"}
 
 
 def test_a_page_that_loads_itself_again_is_steady_and_no_machine():
