@@ -13,7 +13,6 @@ from scrapeguard.core.history import History
 from scrapeguard.core.ledger import Deed, Ledger, Standing, paths_to_answer_for
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import Request, canonical_target
-from scrapeguard.core.robotsfile import parse
 from scrapeguard.core.signals import Evidence
 from scrapeguard.core.traps import Traps
 from scrapeguard.core.useragent import Claim
@@ -134,9 +133,7 @@ class Behaviour:
             version = blake2b(b"\n".join(lines), digest_size=8).hexdigest()
             self._versions.put(tag, version)
         known = text is None or self.ledger.knows(version)
-        self.ledger.served(
-            key, self.history.hosts.name_of(host), version, None if known or text is None else parse(text), now
-        )
+        self.ledger.served(key, self.history.hosts.name_of(host), version, None if known else text, now)
 
     def trapped(self, request: Request, claim: Claim, client: str, now: float) -> bool:
         """Write down who comes to a trap; False for those who only fetch ahead, or were sent by others."""

@@ -11,7 +11,7 @@ from scrapeguard.core.acts import Act, What
 from scrapeguard.core.clients import MAX_KEY, TAG_SIZE, ClientKey, address_key
 from scrapeguard.core.groups import MARKS
 from scrapeguard.core.history import History
-from scrapeguard.core.ledger import Deed, Entry, Ledger
+from scrapeguard.core.ledger import MAX_TOLD, Deed, Entry, Ledger
 from scrapeguard.core.rates import Rates
 from scrapeguard.core.request import MAX_HOST
 
@@ -99,19 +99,26 @@ class Journal:
         try:
             told = json.loads(body)
             keys = [_key(one) for one in told["keys"]]
-            groups = (told["entries"], told["acts"], told["counts"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+            # Workers of an earlier version tell no texts.
+            groups = (told.get("texts"), told["entries"], told["acts"], told["counts"])
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.unreadable += 1
             return
         self._hear_all(groups, keys, max(age, 0.0), now)
 
-    def _hear_all(self, groups: tuple[Any, Any, Any], keys: list[ClientKey], age: float, now: float) -> None:
-        for hear, some in zip((self._hear_entry, self._hear_act, self._hear_count), groups, strict=True):
+    def _hear_all(self, groups: tuple[Any, ...], keys: list[ClientKey], age: float, now: float) -> None:
+        hears = (self._hear_text, self._hear_entry, self._hear_act, self._hear_count)
+        for hear, some in zip(hears, groups, strict=True):
             for one in some if isinstance(some, list) else ():
                 try:
                     hear(one, keys, age, now)
                 except (ValueError, TypeError, IndexError, KeyError, OverflowError):
                     self.unreadable += 1
+
+    def _hear_text(self, one: Any, keys: list[ClientKey], age: float, now: float) -> None:
+        version, text = one
+        if not self._ledger.knows(_text(version, _MAX_VERSION)):
+            self._ledger.learn(version, _text(text, MAX_TOLD).encode("latin-1"))
 
     def _hear_act(self, one: Any, keys: list[ClientKey], age: float, now: float) -> None:
         what, index, before, host, number, typed, fingerprint, place = one
@@ -158,8 +165,9 @@ def _written(entries: Iterable[_Told], acts: Iterable[_Told], counts: list[tuple
         for a, t in acts
         if isinstance(a, Act)
     ]
+    texts = [[e.version, e.text.decode("latin-1")] for e, _ in entries if isinstance(e, Entry) and e.text]
     shown = [[key.address, _shown(key.user_agent), _shown(key.language)] for key in keys]
-    return json.dumps({"keys": shown, "entries": said, "acts": done, "counts": counts}).encode()
+    return json.dumps({"keys": shown, "texts": texts, "entries": said, "acts": done, "counts": counts}).encode()
 
 
 def _shown(octets: bytes | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scrapeguard.core.clients import ClientKey
 from scrapeguard.core.recent import Recent
-from scrapeguard.core.robotsfile import Meaning, RobotsText
+from scrapeguard.core.robotsfile import Meaning, RobotsText, parse
 from scrapeguard.core.robotsmatch import deciding_line
 from scrapeguard.core.signals import Evidence
 
@@ -25,6 +25,9 @@ PASS = 12 * 3600.0
 """Seconds for which a person has shown enough."""
 MAX_CLICKS = 10
 """How often, within that time, the past of a client is forgotten because somebody presses a button."""
+
+MAX_TOLD = 32 * 1024
+"""Octets of a robots.txt that other workers are told; longer ones they learn when they serve them."""
 
 _MAX_TEXTS = 64
 _MAX_VERDICTS = 8192
@@ -76,6 +79,8 @@ class Entry(NamedTuple):
     host: str = ""
     version: str = ""
     tag: bytes = b""
+    text: bytes = b""
+    """The robots.txt of that version, where others may not know it yet."""
 
 
 class _Record:
@@ -136,7 +141,11 @@ class Ledger:
         """Whether it has this version of a robots.txt."""
         return self._texts[version] is not None
 
-    def served(self, key: ClientKey, host: str, version: str, text: RobotsText | None, now: float) -> None:
+    def learn(self, version: str, text: bytes) -> None:
+        """Take note of what a version of a robots.txt says."""
+        self._texts.put(version, parse(text))
+
+    def served(self, key: ClientKey, host: str, version: str, text: bytes | None, now: float) -> None:
         """A client has read the robots.txt of a host.
 
         Args:
@@ -147,10 +156,11 @@ class Ledger:
             now: seconds that never go back.
         """
         if text is not None:
-            self._texts.put(version, text)
+            self.learn(version, text)
         self._read(key, host, version, now)
         if self.tell is not None:
-            self.tell(Entry(key, None, host, version), now)
+            told = text if text is not None and len(text) <= MAX_TOLD else b""
+            self.tell(Entry(key, None, host, version, text=told), now)
 
     @property
     def is_empty(self) -> bool:

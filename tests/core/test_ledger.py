@@ -12,15 +12,14 @@ from scrapeguard.core.clients import ClientKey
 from scrapeguard.core.groups import MARKS
 from scrapeguard.core.history import History
 from scrapeguard.core.journal import MAX_BATCH, MAX_WAITING, Journal
-from scrapeguard.core.ledger import FULL, MAX_CLICKS, PASS, Deed, Entry, Ledger, Standing, left
+from scrapeguard.core.ledger import FULL, MAX_CLICKS, MAX_TOLD, PASS, Deed, Entry, Ledger, Standing, left
 from scrapeguard.core.rates import Rates
-from scrapeguard.core.robotsfile import parse
 from scrapeguard.core.tokens import LIFETIME, Tokens
 from scrapeguard.core.traps import Traps
 
 BOT = ClientKey("192.0.2.1", b"SomeBot/1.0", None)
 OTHER = ClientKey("192.0.2.2", b"SomeBot/1.0", None)
-ROBOTS = parse(b"User-agent: *\nDisallow: /search\n\nUser-agent: SomeBot\nDisallow: /private\n")
+ROBOTS = b"User-agent: *\nDisallow: /search\n\nUser-agent: SomeBot\nDisallow: /private\n"
 
 
 def signals(found):
@@ -183,7 +182,7 @@ class Heard:
     """A worker that only listens."""
 
     def __init__(self):
-        self.acts, self.entries, self.counts, self.anew = [], [], [], []
+        self.acts, self.entries, self.counts, self.anew, self.texts = [], [], [], [], []
         self.tell = None
         self.styles = SimpleNamespace(tell=None)
 
@@ -198,6 +197,12 @@ class Heard:
 
     def take_new(self):
         return {}
+
+    def knows(self, version):
+        return False
+
+    def learn(self, version, text):
+        self.texts.append((version, len(text)))
 
 
 def workers():
@@ -237,12 +242,12 @@ JSON = st.recursive(
 )
 
 
-@given(JSON, JSON, JSON, JSON)
-def test_no_json_does_harm(keys, entries, acts, counts):
+@given(JSON, JSON, JSON, JSON, JSON)
+def test_no_json_does_harm(keys, texts, entries, acts, counts):
     """Real tables, so that what is let in must do no harm there either."""
     journal = Journal(History(), Ledger(), Rates([1.0]))
     keys = [["192.0.2.1", "A", None], *(keys if isinstance(keys, list) else [])]
-    body = json.dumps({"keys": keys, "entries": entries, "acts": acts, "counts": counts})
+    body = json.dumps({"keys": keys, "texts": texts, "entries": entries, "acts": acts, "counts": counts})
     journal.hear(body.encode(), 0.0, 0.0)
 
 
@@ -259,11 +264,14 @@ def test_no_json_does_harm(keys, entries, acts, counts):
         {"entries": [[None, 0, None, "", "", "xyz"]]},
         {"counts": [["a", "b"]]},
         {"counts": ["a"]},
+        {"texts": [7]},
+        {"texts": [["v1", "x" * 32769]]},
+        {"texts": [["v" * 65, "x"]]},
     ],
 )
 def test_what_cannot_be_read_is_counted_and_the_rest_is_heard(part):
     _, listener, journal = workers()
-    good = {"acts": [["p", 0, 1.5, "h", 7, 1, 3, 5]], "entries": [], "counts": []}
+    good = {"texts": [], "acts": [["p", 0, 1.5, "h", 7, 1, 3, 5]], "entries": [], "counts": []}
     told = {name: [*good[name], *part.get(name, [])] for name in good}
     journal.hear(json.dumps({"keys": [["192.0.2.1", "A", None]], **told}).encode(), 0.0, 10.0)
     assert listener.acts == [(Act(What.PAGE, ClientKey("192.0.2.1", b"A", None), "h", 7, True, 3, 5), 8.5)]
@@ -352,6 +360,32 @@ def test_a_text_that_is_not_known_yet_settles_nothing():
     ledger.served(OTHER, "h", "v1", ROBOTS, 2.0)
     assert ledger.refuses(BOT, "h", "SomeBot", "/private", 3.0)
     assert not ledger.refuses(BOT, "h", "SomeBot", "/private", 25 * 3600.0)
+
+
+def test_workers_tell_one_another_what_robots_txt_says():
+    here, there, late = (Journal(History(), Ledger(), Rates([])) for _ in range(3))
+    here._ledger.served(BOT, "h", "v1", ROBOTS, 0.0)
+    first = here.take(0.0)
+    here._ledger.served(OTHER, "h", "v1", None, 1.0)
+    second = here.take(1.0)
+    for journal, batches in ((there, (first, second)), (late, (second,))):
+        for batch in batches:
+            journal.hear(batch, 0.0, 1.0)
+    assert there._ledger.refuses(OTHER, "h", "SomeBot", "/private", 2.0)
+    assert not late._ledger.refuses(OTHER, "h", "SomeBot", "/private", 2.0)
+
+
+def test_a_long_robots_txt_is_not_told_and_many_short_ones_keep_the_size_of_a_batch():
+    teller, listener, journal = workers()
+    ledger = teller._ledger
+    ledger.served(BOT, "h", "long", b"#" * (MAX_TOLD + 1), 0.0)
+    for number in range(40):
+        ledger.served(BOT, f"h{number}", f"v{number}", b"\x00" * MAX_TOLD, 0.0)
+    while (body := teller.take(0.0)) is not None:
+        assert len(body) <= MAX_BATCH
+        journal.hear(body, 0.0, 0.0)
+    assert listener.texts == [(f"v{number}", MAX_TOLD) for number in range(40)]
+    assert len(listener.entries) == 41
 
 
 def test_a_count_below_zero_is_none():
