@@ -213,10 +213,8 @@ class Conduct:
         """
         pause, self.page_at = now - self.page_at, now
         place, bit = mark >> 3, 1 << (mark & 7)
-        if self.seen[place] & bit:
-            # What is opened again may do so by itself.
-            self.steady = 0
-        else:
+        # What was opened before may be opened again by itself, or is taken for it: that tells nothing of a pace.
+        if not self.seen[place] & bit:
             self.seen[place] |= bit
             self.marks += 1
             usual = self.pause
