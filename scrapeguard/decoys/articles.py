@@ -151,8 +151,9 @@ class Author:
         fresh = _FRESH.unpack_from(head, 130)
         surnames, towns = self._world.surnames, self._world.towns
         entities = dict(zip(_FIGURE_NAMES, map(str, figures), strict=True))
-        for name, figure in zip(YEARS, figures[len(SMALL) :], strict=False):
-            entities[name] = str(1890 + figure % 118)
+        years = sorted([1890 + figure % 118 for figure in figures[len(SMALL) :]])
+        for name, year_of_old in zip(YEARS, years, strict=False):
+            entities[name] = str(year_of_old)
         for name in SMALL:
             entities[name] = entities[name][-3:].lstrip("0") or "12"
         for name, number in zip(SURNAMES, fresh, strict=False):

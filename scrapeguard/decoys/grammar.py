@@ -23,7 +23,7 @@ ENOUGH = 2_000
 SMALL = tuple(f"k{number}" for number in range(9))
 BIG = tuple(f"b{number}" for number in range(11))
 YEARS = tuple(f"y{number}" for number in range(9))
-"""The figures of a page, up to 999, up to 66,535 and from 1890 to 2007."""
+"""The figures of a page: up to 999, up to 66,535, and years from 1890 to 2007 in their order."""
 FIGURES: Mapping[str, Sequence[str]] = {"{num}": SMALL, "{big}": BIG, "{year}": YEARS}
 """The slots that they fill."""
 
@@ -133,13 +133,14 @@ class Compiler:
         return tuple(dict.fromkeys(self._forms(text, ".", count)))
 
     def _figured(self, text: str) -> str:
-        """The text with figures of the page in the slots for them, no figure twice."""
+        """The text with figures of the page in the slots for them, no figure twice, and years in their order."""
         text = _NUMBERS.sub(r"{\1}", text)
         for slot, names in FIGURES.items():
             if slot not in text:
                 continue
-            first = self._draws.below(len(names))
-            for place in range(text.count(slot)):
+            count = text.count(slot)
+            first = self._draws.below(max(1, len(names) - count + 1))
+            for place in range(count):
                 text = text.replace(slot, f"<{names[(first + place) % len(names)]}>", 1)
         return text
 
@@ -178,7 +179,7 @@ TASTES: Mapping[str, Taste] = {
     "answer": Taste(5, 15, told=False),
     "howto": Taste(5, 15, told=False),
 }
-USUAL = Taste(15, 15)
+USUAL = Taste(8, 8)
 
 
 def _plain(text: str) -> str:
