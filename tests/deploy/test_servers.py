@@ -36,6 +36,12 @@ def test_a_browser_gets_the_page_and_the_app_the_verdict(site):
     assert answer.seen_header("x-scrapeguard-verdict") == ["allow"]
 
 
+def test_the_app_is_told_the_port_that_was_asked(site):
+    """Or it takes its own forms for those of another site, and redirects to another port."""
+    answer = site.ask("/", headers=FIREFOX, host="shop.example:8443")
+    assert answer.seen_header("host") == ["shop.example:8443"]
+
+
 def test_a_body_reaches_the_app_whole(site):
     answer = site.ask("/upload", method="POST", headers=FIREFOX, body=b"x" * 300_000)
     assert (answer.status, answer.seen["method"], answer.seen["size"]) == (200, "POST", 300_000)
@@ -252,6 +258,9 @@ def test_everybody_gets_the_page_while_nobody_decides_where_the_owner_wants_that
     ):
         assert (answer.status, answer.headers["x-app"]) == (200, "yes")
         assert answer.seen_header("x-scrapeguard-verdict") in ([], ["allow"])
+    # And what the app itself says to crawlers.
+    answer = open_site.ask("/robots.txt", agent=GPTBOT)
+    assert (answer.status, answer.headers["x-app"]) == (200, "yes")
     open_site.start_service()
     wait_until_decided(open_site)
 
