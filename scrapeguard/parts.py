@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -283,14 +284,22 @@ def open_events(said: EventPolicy, secret: bytes) -> EventLog | None:
         return EventLog(_log_lines, shown=shown)
     if said.log == "stderr":
         return EventLog(lambda lines: _write(sys.stderr, lines), shown=shown)
-    file = Path(said.log).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the log
-    return EventLog(partial(_write, file), shown=shown, end=file.close)
+    file = WatchedFileHandler(said.log, encoding="utf-8")
+    return EventLog(partial(_append, file), shown=shown, end=file.close)
 
 
 def _log_lines(lines: str) -> None:
     logger = logging.getLogger("scrapeguard.events")
     for line in lines.splitlines():
         logger.info(line)
+
+
+def _append(file: WatchedFileHandler, lines: str) -> None:
+    """Write to the file of that name, which is another one once the log was rotated."""
+    file.reopenIfNeeded()
+    if file.stream is None:
+        raise ValueError("the log is closed")
+    _write(file.stream, lines)
 
 
 def _write(stream: TextIO, lines: str) -> None:

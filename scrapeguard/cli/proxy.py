@@ -32,6 +32,7 @@ from scrapeguard.secret import SecretError, site_secret
 from scrapeguard.telemetry.events import EventLog
 
 _MOST_FILES = 1 << 16
+_HERE = frozenset({"127.0.0.1", "0.0.0.0", "localhost", "::1", "::"})  # noqa: S104 - compared, and not bound to
 _LogKey = tuple[EventPolicy, bytes]
 """What is written down, and the secret that hashes addresses."""
 
@@ -109,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         share_secret(policy.secret, os.environ)
         named = NamedUpstreams.of(arguments.upstream)
         upstreams = named.beside(policy)
+        _refuse_itself(upstreams, arguments.listen)
         listener = listen(arguments.listen)
     except SecretError as error:
         fail(error)
@@ -128,6 +130,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.listen.startswith("unix:"):
         Path(arguments.listen.removeprefix("unix:")).unlink(missing_ok=True)
     return FINE
+
+
+def _refuse_itself(upstreams: Upstreams, place: str) -> None:
+    """Raise an UpstreamNameError where an upstream is the place at which the proxy shall listen."""
+    host, _, port = place.rpartition(":")
+    host = host.strip("[]")
+    hosts = _HERE if host in _HERE else {host}
+    for upstream in filter(None, (upstreams.default, *upstreams.by_host.values())):
+        is_here = upstream.path is None and upstream.host in hosts and str(upstream.port) == port
+        if is_here or place == str(upstream):
+            raise UpstreamNameError(f"{upstream} is where the proxy itself shall listen: name the site behind it")
 
 
 def _serve(

@@ -17,6 +17,7 @@ from scrapeguard.asgi.types import ASGIApp
 from scrapeguard.cli import FINE, FOUND_PROBLEMS
 from scrapeguard.cli.workers import Workers
 from scrapeguard.collector import relax_collector
+from scrapeguard.logs import log_to_stderr
 from scrapeguard.rulefile.changes import Changes
 
 _LARGEST_HEAD = 1 << 20
@@ -42,6 +43,7 @@ def serve(renew: Callable[[], Build | None], rules: Path, listener: socket.socke
     Returns:
         The exit code of this process, which may be a worker's.
     """
+    log_to_stderr()
     changes = Changes(rules)
     build = renew()
     if build is None:

@@ -88,6 +88,7 @@ class Workers:
         if run is None:
             logger.error("what there was stays in force")
             return
+        logger.warning("the new rules are in force")
         self._run = run
         self._old.update(dict.fromkeys(self._born, time.monotonic() + _OVERLAP))
         self._born.clear()

@@ -14,7 +14,7 @@ _TEXTS = {
     400: "The request could be understood in more than one way.",
     408: "The request did not arrive in time.",
     421: "There is no such site here.",
-    502: "The site behind this address gave no answer that can be understood.",
+    502: "The site behind this address cannot be reached, or gave no answer that can be understood.",
     503: "The site is busy. Try again in a moment.",
     504: "The site behind this address did not answer in time.",
     508: "The site behind this address leads back to itself.",

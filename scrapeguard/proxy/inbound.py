@@ -19,7 +19,8 @@ _VERSIONS = frozenset({"1.0", "1.1", "2", "3"})
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
 _NEVER_RELAYED = frozenset({"CONNECT", "PRI"})
 """What opens a tunnel, and what begins HTTP/2, and is no request (RFC 9113 §3.4)."""
-_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose meaning lies in a body, of which an upstream wants to know when there is none (RFC 9110 §8.6)."""
 
 
 class MisdirectedError(RequestError):
@@ -57,8 +58,7 @@ class Inbound(NamedTuple):
             lines.append(b"transfer-encoding: chunked\r\n")
         elif head.length is not None:
             lines.append(b"content-length: %d\r\n" % head.length)
-        elif self.method not in _WITHOUT_BODY:
-            # A server need not wait for what does not come (RFC 9110 §8.6).
+        elif self.method in _WITH_BODY:
             lines.append(b"content-length: 0\r\n")
         lines.append(b"\r\n")
         return b"".join(lines)

@@ -22,6 +22,8 @@ from scrapeguard.proxy.upstreamanswer import BrokenAnswerError, UpstreamAnswer
 from scrapeguard.proxy.websocket import relay_websocket
 
 _BODILESS = frozenset({204, 304})
+_NO_STATUS = 600
+"""From here on there are none (RFC 9110 §15), and servers cannot send any."""
 
 
 class Ceilings(NamedTuple):
@@ -143,7 +145,7 @@ class Relay:
         status = response.status
         bodiless = status in _BODILESS
         fields = response_fields(response.fields, self._names, bodiless=bodiless)
-        if fields is None or status < 200:
+        if fields is None or not 200 <= status < _NO_STATUS:
             raise UpstreamError("a malformed header field" if fields is None else f"status {status}")
         exchange.enter(Phase.DOWNLOAD)
         await send({"type": "http.response.start", "status": status, "headers": fields})

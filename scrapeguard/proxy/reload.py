@@ -141,7 +141,11 @@ class Reloading:
                 async with asyncio.timeout(self._look_every):
                     await self._asked.wait()
             # Looked at in any case: what was read because we were asked is not to be read again.
-            if self._changes.there_are() or self._asked.is_set():
+            changed = self._changes.there_are()
+            if self._asked.is_set():
+                # Who asks is told again what is wrong.
+                self._told = ""
+            if changed or self._asked.is_set():
                 self._asked.clear()
                 try:
                     await self.reload()

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from socket import socket
 from types import FrameType
@@ -27,6 +29,7 @@ from uvicorn.supervisors import Multiprocess
 from scrapeguard.collector import relax_collector
 from scrapeguard.core.policy import Policy
 from scrapeguard.errors import PolicyError
+from scrapeguard.logs import log_to_stderr
 from scrapeguard.proxy.front import Front
 from scrapeguard.proxy.protocol import BoundedHttpProtocol
 from scrapeguard.proxy.reload import Reloading
@@ -106,7 +109,7 @@ class Draining:
 
 def build_app(serving: Serving) -> ASGIApp:
     """The whole app of one process: health, reload, guard and relay. The factory that uvicorn calls."""
-    log_to_stderr()
+    _log()
     policy = serving.policy
     changes = Changes(serving.rules)
     try:
@@ -124,13 +127,21 @@ def build_app(serving: Serving) -> ASGIApp:
         in_force=build.in_force,
     )
     app = Draining(Front(reloading), serving.drain)
+    supervisor = parent_process()
+    if supervisor is not None:
+        threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
     relax_collector()
     return app
 
 
-def log_to_stderr() -> None:
-    """Send what is logged in this process to stderr, unless it goes elsewhere already."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+def _end_with(supervisor: BaseProcess) -> None:
+    """End this worker when the process that watches over it is no more, or its socket stays taken for ever."""
+    supervisor.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _log() -> None:
+    log_to_stderr()
     logging.getLogger("uvicorn.error").addFilter(_shortened)
 
 
@@ -200,6 +211,12 @@ class Supervisor(Multiprocess):
         self._serving = serving
         self._changes = Changes(serving.rules)
 
+    def terminate_all(self) -> None:
+        """Tell all workers to end; who comes then is refused, and does not wait for somebody to accept him."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
     def handle_hup(self) -> None:
         """Have all workers read the rules anew."""
         for process in self.processes:
@@ -211,7 +228,13 @@ class Supervisor(Multiprocess):
         """Start workers in place of those that died, with the last good rules."""
         if self._changes.there_are():
             self._remember()
+        before = list(self.processes)
         super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if new is not old:
+                logger.error(
+                    "worker %s ended by itself (status %s); %s takes its place", old.pid, old.exitcode, new.pid
+                )
 
     def _remember(self) -> None:
         try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from ipaddress import ip_network
 
 import pytest
@@ -358,6 +359,25 @@ def test_the_public_class_needs_nothing_but_the_app(app, capsys):
     guarded._record.__self__.close()
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["rule"] == "agents.training"
+
+
+def test_a_log_that_was_rotated_is_begun_anew(app, tmp_path):
+    rules, log = tmp_path / "rules.yaml", tmp_path / "events.log"
+    rules.write_text(f"version: 1\nextends: default\nevents: {{log: {log}}}\n")
+    guarded = ScrapeGuard(app, rules)
+
+    def refused(lines, file):
+        drive(guarded, scope("/", GPTBOT))
+        deadline = time.monotonic() + 10
+        while not file.exists() or len(file.read_text().splitlines()) < lines:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    refused(1, log)
+    log.rename(tmp_path / "events.log.1")
+    refused(1, log)
+    refused(2, log)
+    assert len((tmp_path / "events.log.1").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize("target", ["off", "logging", "file"])

@@ -296,6 +296,37 @@ def test_a_download_that_does_not_end_is_cut_after_the_grace(tmp_path, rules, up
     assert "an answer was cut" in running.log.read_text()
 
 
+def test_who_comes_while_workers_end_is_refused_at_once(tmp_path, rules, upstream):
+    """Not left waiting for somebody to accept the connection, so that a balancer asks another."""
+    here = "--upstream", f"http://127.0.0.1:{upstream.port}"
+    with proxy(tmp_path, rules, "--workers", "2", *here) as running:
+        eventually(lambda: len(running.workers()) == 2)
+        client, response = begin_download(running)
+        with closing(client):
+            running.tell(signal.SIGTERM)
+            eventually(lambda: not is_open(running.port))
+            upstream.go_on.set()
+            assert response.read() == b"half"
+            assert running.wait() == 0
+
+
+def is_open(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), TIMEOUT).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_workers_do_not_outlive_who_watches_over_them(tmp_path, rules, upstream):
+    with proxy(tmp_path, rules, "--workers", "2", "--upstream", f"http://127.0.0.1:{upstream.port}") as running:
+        eventually(lambda: len(running.workers()) == 2)
+        eventually(running.is_ready)
+        running.process.kill()
+        running.process.wait(TIMEOUT)
+        eventually(lambda: not is_open(running.port))
+
+
 def test_it_serves_on_while_it_drains_and_its_health_says_so(tmp_path, rules, upstream):
     with proxy(tmp_path, rules, "--drain", "2", "--upstream", f"http://127.0.0.1:{upstream.port}") as running:
         running.tell(signal.SIGTERM)
@@ -313,6 +344,10 @@ def test_rules_are_read_anew_on_sighup_and_when_they_change(tmp_path, rules, ups
         running.tell(signal.SIGHUP)
         eventually(lambda: "agnets" in running.log.read_text())
         assert running.ask(agent="GPTBot/1.2")[0] == 200
+        # Who asks again is told again.
+        for times in range(2, 4):
+            running.tell(signal.SIGHUP)
+            eventually(lambda times=times: running.log.read_text().count("agnets") >= times)
         assert running.process.poll() is None
 
 
@@ -336,6 +371,7 @@ def test_several_workers_serve_read_rules_anew_and_are_replaced(tmp_path, rules,
         os.kill(workers[1], signal.SIGKILL)
         eventually(lambda: running.is_ready() and not set(workers) & set(running.workers()))
         assert running.ask(agent="GPTBot/1.2")[0] == 200
+        eventually(lambda: running.log.read_text().count("ended by itself (status -9)") == 2)
         running.tell(signal.SIGTERM)
         assert running.wait() == 0
 
@@ -415,6 +451,9 @@ def test_it_may_serve_https(tmp_path, rules, upstream):
         (["--upstream", "http://a/?b=http://c"], "what the client asks for"),
         (["--upstream", "http://a", "--upstream", "h:80=http://b"], "h:80: write a host as"),
         (["--upstream", "http://a", "--upstream", "h=127.0.0.1:3000"], "http://host:port"),
+        (["--upstream", "http://localhost:8080"], "the proxy itself"),
+        (["--upstream", "http://a", "--upstream", "h=http://[::1]:90", "--listen", "0.0.0.0:90"], "the proxy itself"),
+        (["--upstream", "unix:/run/a.sock", "--listen", "unix:/run/a.sock"], "the proxy itself"),
         (["--upstream", "http://a", "--listen", "nowhere"], "HOST:PORT"),
         (["--upstream", "http://a", "--listen", "127.0.0.1:99999"], "HOST:PORT"),
         (["--upstream", "http://a", "--listen", "203.0.113.1:80"], "cannot listen"),

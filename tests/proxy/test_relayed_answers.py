@@ -46,6 +46,12 @@ def test_every_status_comes_back_and_nothing_is_followed(stage, raw_request, ans
     assert upstream.connections == 1
 
 
+@pytest.mark.parametrize("status", [600, 999])
+def test_what_is_no_status_is_no_answer(stage, parser, raw_request, answer_with, statuses_of, status, one):
+    upstream = stage.raw(answer_with(b"HTTP/1.1 %d Denied\r\nContent-Length: 0\r\n\r\n" % status))
+    assert statuses_of(raw_request(stage.relay(upstream.port, http=parser), one("/"))) == [502]
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_a_status_without_body_has_none(stage, parser, raw_request, answer_with, status, one, split):
     upstream = stage.raw(answer_with(b'HTTP/1.1 %d X\r\nETag: "x"\r\nContent-Length: 3000\r\n\r\n' % status))

@@ -130,6 +130,13 @@ def test_a_body_of_known_length_arrives(stage, parser, raw_request, one, split, 
     assert b"transfer-encoding" not in upstream.heard[0].lower()
 
 
+@pytest.mark.parametrize(("method", "told"), [("POST", True), ("PUT", True), ("DELETE", False), ("PROPFIND", False)])
+def test_that_there_is_no_body_is_told_where_one_could_be_meant(stage, raw_request, one, answer_with, method, told):
+    upstream = stage.raw(answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+    raw_request(stage.relay(upstream.port), one("/", method=method))
+    assert (b"content-length: 0" in upstream.heard[0].lower()) is told
+
+
 def test_a_chunked_body_arrives_without_its_trailers(stage, parser, raw_request, one, split, echo):
     upstream = stage.raw(echo)
     chunks = b"5;ext=1\r\nhello\r\n%x\r\n%b\r\n0\r\nX-Trailer: 1\r\n\r\n" % (len(BODY), BODY)
