@@ -8,7 +8,7 @@ things, people and turns come back within a page, as they do in articles that ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import getitem
 from struct import Struct
 from types import ModuleType
@@ -18,7 +18,7 @@ from scrapeguard.decoys.banks import Bank, Banks, bank_of
 from scrapeguard.decoys.corpus import Corpus
 from scrapeguard.decoys.decks import HEADINGS, KEPT_GENERAL, ORDERS, Deck, Decks, Order, dealt
 from scrapeguard.decoys.draws import Draws
-from scrapeguard.decoys.grammar import BIG, SMALL, YEARS, Compiler, Form
+from scrapeguard.decoys.grammar import BIG, SMALL, YEARS, Compiler, Form, banks_in
 from scrapeguard.decoys.habits import Habits
 from scrapeguard.decoys.layouts import Layout, layouts_of
 from scrapeguard.decoys.lexicon import Lexicon, Plan, Topic
@@ -35,8 +35,7 @@ _FRESH = Struct(">15H")
 _FIGURES = Struct(">23H")
 
 _TABLES = 128
-_HOT = 2
-_HOT_SHARE = 214
+_HOT_SHARE = 203
 
 
 class Subject(NamedTuple):
@@ -105,7 +104,7 @@ class Author:
         self._lengths = [self._most(pool) for pool in range(len(pools))]
         self._captions = tuple(compiler.form(line) for line in lexicon.clauses["caption"])
         headings = (choices for kind in self.kinds for layout in kind.layouts for _, _, choices in layout.cells)
-        self._common = _banks_of([self._captions, *(kind.titles for kind in self.kinds), *headings])
+        self._common = banks_in([self._captions, *(kind.titles for kind in self.kinds), *headings])
         self._kinds_of = tuple(
             [number for number, plan in enumerate(lexicon.plans) if not plan.topics or topic.name in plan.topics]
             for topic in topics
@@ -128,8 +127,9 @@ class Author:
         banks = self._banks.own({name: bank_of(entries, draws, flat=40.0) for name, entries in jostled.items()})
         decks = [self._decks.deck(topic, pool) for pool in range(len(self._lengths))]
         banks.learn(self._common)
+        banks.learn(self._decks.general_banks)
         for deck in decks:
-            banks.learn(_banks_of([*deck.own, *deck.general]))
+            banks.learn(banks_in(deck.own))
         return _Voice(banks.known, decks, [()] * (ORDERS * len(decks)))
 
     def _order(self, topic: int, pool: int, place: int) -> Order:
@@ -234,11 +234,6 @@ class Author:
         return text % subject.entities
 
 
-def _banks_of(forms: Iterable[Sequence[Form]]) -> set[int]:
-    """The numbers of the banks that fill these forms."""
-    return {number for some in forms for form in some for number in form.banks}
-
-
 def _kind(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws) -> Kind:
     titles = tuple(compiler.form(title) for title in draws.some(plan.titles, KEPT_GENERAL, 4))
     return Kind(plan.kind, plan.section, titles, layouts_of(plan, pools, compiler, draws))
@@ -247,6 +242,6 @@ def _kind(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws
 def _table(draws: Draws) -> bytes:
     """A table for bytes.translate: most bytes become one of two, the others stay apart."""
     places = draws.shuffled(range(256))
-    hot = places[:_HOT]
-    first = [hot[min(draws.below(_HOT), draws.below(_HOT))] for _ in range(_HOT_SHARE)]
+    # The one three times as often as the other.
+    first = [places[not octet & 3] for octet in draws.octets(_HOT_SHARE)]
     return bytes(draws.shuffled(first + places[: 256 - _HOT_SHARE]))

@@ -50,6 +50,7 @@ class Banks:
         self._derive = derive
         self._numbers: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
+        self._bases: dict[str, str] = {}
 
     def number(self, name: str) -> int:
         """The number of the bank of that name."""
@@ -79,8 +80,11 @@ class Banks:
         return self._bank(name, own if self._base(name) in own else self._shared)
 
     def _base(self, name: str) -> str:
-        found = None if name in self._shared else _NAME.fullmatch(name)
-        return found[4] if found else name
+        base = self._bases.get(name)
+        if base is None:
+            found = None if name in self._shared else _NAME.fullmatch(name)
+            base = self._bases[name] = found[4] if found else name
+        return base
 
     def _bank(self, name: str, known: dict[str, Bank]) -> Bank:
         """The bank of a name among those that are known, to which it is added."""

@@ -7,11 +7,12 @@ costs hardly more than the thousandth; what it takes to deal one order is left t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import unpack
 from typing import NamedTuple
 
 from scrapeguard.decoys.banks import Banks
 from scrapeguard.decoys.draws import Draws
-from scrapeguard.decoys.grammar import TASTES, USUAL, Compiler, Form, Sides
+from scrapeguard.decoys.grammar import TASTES, USUAL, Compiler, Form, Sides, banks_in
 from scrapeguard.decoys.habits import Habits
 from scrapeguard.decoys.lexicon import Lexicon, Topic
 
@@ -22,10 +23,10 @@ HEADINGS = "heading"
 
 KEPT_GENERAL = 0.8
 """The share of the clauses for any topic, and of titles, that one site knows."""
-KEPT_OWN = 0.85
+KEPT_OWN = 0.95
 """The share of a topic's own clauses."""
 _KEPT_SIDES = 0.8
-_OWN_SHARE = 116
+_OWN_SHARE = 117
 """Of 256 clauses: more would be more varied, but rarer English than real articles have."""
 _VARIANTS = 2
 _TENSES = ("past", "present")
@@ -78,6 +79,8 @@ class Decks:
             for tense in _TENSES
         }
         self._shared: dict[str, list[tuple[Form, ...]]] = {}
+        self.general_banks: set[int] = set()
+        """The numbers of the banks that fill what can be said of any topic, as far as it was asked for."""
         self._known = {pool.kind: draws.some(pool.clauses, KEPT_GENERAL, 8) for pool in self.pools if pool.clauses}
 
     def deck(self, topic: Topic, number: int) -> Deck:
@@ -99,6 +102,7 @@ class Decks:
                 tuple(dict.fromkeys(compiler.sentence(line, sides, taste) for _ in range(_VARIANTS)))
                 for line in self._known.get(pool.kind, ())
             ]
+            self.general_banks |= banks_in(self._shared[pool.kind])
         return self._shared[pool.kind]
 
 
@@ -113,14 +117,24 @@ def dealt(deck: Deck, length: int, draws: Draws) -> Order:
     if length and not (own or general):
         raise ValueError("a page asks for a kind of clause of which there is none")
     while len(order) < length:
-        # Sorting by an octet each is fair enough, and the fastest.
-        keys = draws.octets(len(own) + len(general) + 2 * length)
-        first = sorted(range(len(own)), key=keys.__getitem__)
-        then = sorted(range(len(general)), key=keys[len(own) :].__getitem__)
-        for coin, chosen in zip(keys[-2 * length : -length], keys[-length:], strict=True):
+        first, then = (_some_of(len(forms), length, draws) for forms in deck)
+        octets = draws.octets(2 * length)
+        for coin, chosen in zip(octets[:length], octets[length:], strict=True):
             if len(order) == length or not (first or then):
                 break
             mine = first and (not then or coin < _OWN_SHARE)
             forms = own[first.pop()] if mine else general[then.pop()]
             order.append(forms[chosen % len(forms)])
     return tuple(order)
+
+
+def _some_of(size: int, number: int, draws: Draws) -> list[int]:
+    """So many different ones of the numbers below a size, all if it has no more, in an order that is drawn."""
+    if size <= 2 * number:
+        # Sorting by an octet each is fair enough, and the fastest.
+        return sorted(range(size), key=draws.octets(size).__getitem__)[:number]
+    found: dict[int, None] = {}
+    while len(found) < number:
+        pairs = unpack(f">{2 * number}H", draws.octets(4 * number))
+        found.update(dict.fromkeys([pair * size >> 16 for pair in pairs]))
+    return list(found)[:number]

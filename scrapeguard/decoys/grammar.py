@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -59,6 +59,11 @@ class Form(NamedTuple):
 
     text: str
     banks: tuple[int, ...]
+
+
+def banks_in(forms: Iterable[Sequence[Form]]) -> set[int]:
+    """The numbers of the banks that fill these forms."""
+    return {number for some in forms for form in some for number in form.banks}
 
 
 class Taste(NamedTuple):
@@ -126,15 +131,17 @@ class Compiler:
 
     def own(self, clause: str, count: int) -> tuple[Form, ...]:
         """At most so many forms of a clause that stands by itself."""
-        text = self._habits.turned(_NUMBERS.sub(r"{\1}", clause), self._draws)
-        text = self._habits.grown(text, self._enough, self._draws)
+        text = self._habits.grown(self._turned(clause), self._enough, self._draws)
         if _OPEN_CHOICE.search(text):
             text = self._chosen(text)
         return tuple(dict.fromkeys(self._forms(text, ".", count)))
 
+    def _turned(self, clause: str) -> str:
+        return self._habits.turned(_with_slots(clause), self._draws)
+
     def _figured(self, text: str) -> str:
         """The text with figures of the page in the slots for them, no figure twice, and years in their order."""
-        text = _NUMBERS.sub(r"{\1}", text)
+        text = _with_slots(text)
         for slot, names in FIGURES.items():
             if slot not in text:
                 continue
@@ -157,7 +164,7 @@ class Compiler:
 
     def sentence(self, clause: str, sides: Sides, taste: Taste) -> Form:
         """A form of a clause: with alternatives, growths, an opening and a tail that are drawn for it."""
-        clause = self._habits.turned(_NUMBERS.sub(r"{\1}", clause), self._draws)
+        clause = self._turned(clause)
         opening = self._opening(sides, taste) if self._draws.percent(taste.opening) else ""
         tail = self._draws.choice(sides.tails) if self._draws.percent(taste.tail) else ""
         text = self._habits.grown(self._chosen(f"{opening.lstrip()}{clause}{tail.rstrip()}"), self._enough, self._draws)
@@ -180,6 +187,11 @@ TASTES: Mapping[str, Taste] = {
     "howto": Taste(5, 15, told=False),
 }
 USUAL = Taste(8, 8)
+
+
+def _with_slots(text: str) -> str:
+    """The text with slots in place of the figures that stand as entities."""
+    return _NUMBERS.sub(r"{\1}", text) if "<" in text else text
 
 
 def _plain(text: str) -> str:

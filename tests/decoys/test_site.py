@@ -301,7 +301,9 @@ def test_people_and_groups_agree_with_themselves_on_all_pages(secret):
     """A group's first year and home, and a person's town, are the same wherever they are named."""
     founded, homes = {}, {}
     # "The guild" alone may be any guild.
-    group = re.compile(r"(?m)(?:^|[.!?] )((?!The [a-z]|Our|When)[\w \u2019]{5,60}?) (?:was |\()founded in (\d{4})")
+    group = re.compile(
+        r"(?m)(?:^|[.!?] )((?!The (?:[a-z]|\w+day)|Our|When)[\w \u2019]{5,60}?) (?:was |\()founded in (\d{4})"
+    )
     for host in [f"{number}.example" for number in range(10)]:
         site = DecoySite(secret, host)
         links = [site.maze.link(number) for number in range(PAGES)]
