@@ -22,6 +22,7 @@ class What(StrEnum):
     PASSED = "c"
     AT_ONCE = "b"
     HURRIED = "h"
+    CLOCKED = "k"
 
     __hash__ = str.__hash__
 

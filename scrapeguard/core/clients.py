@@ -97,6 +97,7 @@ class Conduct:
         "at_once",
         "begun",
         "chain",
+        "clocked",
         "crowds",
         "fetches",
         "fingerprint",
@@ -176,8 +177,8 @@ class Conduct:
         """What stands for path and query of its last page."""
         self.run = self.chain = 0.0
         """How far it is ahead of those who read; see `haste`."""
-        self.at_once = self.hurried = False
-        """Whether it was too far ahead."""
+        self.at_once = self.hurried = self.clocked = False
+        """Whether it was too far ahead, in either way; and whether it clicked by the clock."""
         self.fingerprint = 0
         """What stands for how it asked for its first page."""
         self.site = ""

@@ -16,7 +16,7 @@ from scrapeguard.core.clients import ClientKey, Conduct, Identity
 from scrapeguard.core.groups import MARKS, Group
 from scrapeguard.core.haste import CLICKS_AT_ONCE, PAGES_AT_ONCE, bursts, hurries, note_page, note_part
 from scrapeguard.core.hosts import Hosts
-from scrapeguard.core.oddity import is_plain, odd, without_bare
+from scrapeguard.core.oddity import clicks_by_clock, is_plain, odd, without_bare
 from scrapeguard.core.pages import is_asset
 from scrapeguard.core.recent import Recent
 from scrapeguard.core.request import Request
@@ -45,9 +45,10 @@ _NOTED = {
     What.SURVEY: "surveys",
     What.HURRIED: "hurried",
     What.AT_ONCE: "at_once",
+    What.CLOCKED: "clocked",
 }
 """What is remembered of a client once it has done that."""
-_HELD_AGAINST = frozenset({What.SURVEY, What.HURRIED, What.AT_ONCE})
+_HELD_AGAINST = frozenset({What.SURVEY, What.HURRIED, What.AT_ONCE, What.CLOCKED})
 _COMMON_NAME = b"Mozilla/"
 _HEADLESS = b"HeadlessChrome/"
 _MAX_KINDS = 1024
@@ -146,8 +147,10 @@ class History:
         if is_plain(conduct):
             conduct.odd = ()
         else:
-            has_styles = not conduct.styles and self._has_styles(host)
-            conduct.odd = odd(conduct, now, has_styles=has_styles, clicked=is_clicked(sent))
+            # What shows pages in turn opens them by itself.
+            if not conduct.clocked and is_clicked(sent) and clicks_by_clock(conduct):
+                self._do(Act(What.CLOCKED, conduct.key), conduct, now)
+            conduct.odd = odd(conduct, now, has_styles=not conduct.styles and self._has_styles(host))
 
     def _introduced(self, request: Request, conduct: Conduct) -> int:
         """What stands for how a newcomer asks, which is looked at then; 0 for those who are known."""

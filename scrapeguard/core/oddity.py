@@ -24,7 +24,7 @@ _MARKS_OF_WHOLE_SITE = marks_of(_WHOLE_SITE)
 _PAGES_WITHOUT_WINDOW = 15
 _STEADY_PAUSES = 11
 _STEADY_CLICKS = 19
-_STEADY_PAUSE = 0.25
+_SHORTEST_PAUSE = 0.25
 _MISSES = 10
 
 _NO_STYLES = Evidence("no-styles", "three pages or more, and no style or script of the site with them")
@@ -62,25 +62,24 @@ def is_plain(client: Conduct) -> bool:
     return client.pages < _PAGES_WITHOUT_STYLES and not any(group.suspect for group in client.groups)
 
 
-def odd(client: Conduct, now: float, *, has_styles: bool, clicked: bool) -> tuple[Evidence, ...]:
+def clicks_by_clock(client: Conduct) -> bool:
+    """Whether a client that opens a page by a click has done so with the same pause for long."""
+    return client.steady >= _STEADY_CLICKS and client.pause >= _SHORTEST_PAUSE
+
+
+def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...]:
     """What is odd about the way in which a client reads.
 
     Args:
         client: what it did.
         now: seconds that never go back.
         has_styles: whether it could have fetched styles where it opened its last page.
-        clicked: whether that was opened by a click or a key, and not by itself.
     """
     found = list(client.written)
     if client.typed >= _PAGES_TYPED:
         found.append(_ALWAYS_TYPED)
         if client.typed_seen.bit_count() >= _DIFFERENT_TYPED:
             found.append(_NEVER_A_LINK)
-    if client.steady >= _STEADY_PAUSES and client.pause >= _STEADY_PAUSE:
-        found.append(_STEADY)
-        # What shows pages in turn does so by itself.
-        if clicked and client.steady >= _STEADY_CLICKS:
-            found.append(_CLICKING)
     # Many who share an address each fetch the styles once.
     if client.marks >= _MARKS_OF_WHOLE_SITE and client.pages >= _PAGES_OF_ONE * max(client.fetches, 1):
         found.append(_WHOLE)
@@ -100,6 +99,10 @@ def _like_a_machine(client: Conduct) -> Iterator[Evidence]:
         yield _HEADLESS
     if client.hurried:
         yield _HURRIED
+    if client.clocked:
+        yield _CLICKING
+    elif client.steady >= _STEADY_PAUSES and client.pause >= _SHORTEST_PAUSE:
+        yield _STEADY
 
 
 def _once(client: Conduct, bare: list[Evidence]) -> list[Evidence]:

@@ -47,7 +47,7 @@ SIGNALS: dict[str, Signal] = {
     "never-follows-links": Signal(60, "a long row of different pages, and none of them opened by a link"),
     "whole-site": Signal(60, "more different pages within an hour than anybody reads"),
     "steady-pace": Signal(40, "page after page comes with the same pause in between"),
-    "steady-clicks": Signal(20, "page after page is clicked on with the same pause in between"),
+    "steady-clicks": Signal(60, "page after page is clicked on with the same pause in between"),
     "many-misses": Signal(20, "half of the pages asked for are not there"),
     "surveys-site": Signal(
         20, "a browser that reads robots.txt or a sitemap, or asks for a page by HEAD, and then reads pages"

@@ -38,4 +38,4 @@ def test_the_quick_look_finds_nothing_odd_only_where_the_thorough_one_finds_noth
         conduct = history.conduct(key, now)
         history.note(asked, conduct, now)
         if conduct.pages and is_plain(conduct):
-            assert odd(conduct, now, has_styles=True, clicked=True) == ()
+            assert odd(conduct, now, has_styles=True) == ()
