@@ -42,6 +42,13 @@ def test_the_app_is_told_the_port_that_was_asked(site):
     assert answer.seen_header("host") == ["shop.example:8443"]
 
 
+def test_the_rules_are_those_of_the_site_that_is_served(site):
+    """Where target and Host name two sites, of which one lets everybody in (RFC 9112 §3.2.2)."""
+    fields = b"Host: open.example\r\nConnection: close\r\nUser-Agent: GPTBot/1.3\r\n"
+    lines = b"GET http://shop.example/ HTTP/1.1\r\n%b\r\n" % fields
+    assert site.exchange_raw(lines).startswith((b"HTTP/1.1 403", b"HTTP/1.1 400", b"HTTP/1.0 400"))
+
+
 def test_a_body_reaches_the_app_whole(site):
     answer = site.ask("/upload", method="POST", headers=FIREFOX, body=b"x" * 300_000)
     assert (answer.status, answer.seen["method"], answer.seen["size"]) == (200, "POST", 300_000)
