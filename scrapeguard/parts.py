@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -36,6 +35,7 @@ from scrapeguard.stores.choose import open_store
 from scrapeguard.stores.port import StoreError
 from scrapeguard.telemetry.addresses import ADDRESS_FORMS
 from scrapeguard.telemetry.events import EventLog
+from scrapeguard.telemetry.rotated import RotatedFile
 from scrapeguard.verification.refresh import fetch
 from scrapeguard.verifying import Verification
 
@@ -284,22 +284,14 @@ def open_events(said: EventPolicy, secret: bytes) -> EventLog | None:
         return EventLog(_log_lines, shown=shown)
     if said.log == "stderr":
         return EventLog(lambda lines: _write(sys.stderr, lines), shown=shown)
-    file = WatchedFileHandler(said.log, encoding="utf-8")
-    return EventLog(partial(_append, file), shown=shown, end=file.close)
+    file = RotatedFile(Path(said.log))
+    return EventLog(file.write, shown=shown, end=file.close)
 
 
 def _log_lines(lines: str) -> None:
     logger = logging.getLogger("scrapeguard.events")
     for line in lines.splitlines():
         logger.info(line)
-
-
-def _append(file: WatchedFileHandler, lines: str) -> None:
-    """Write to the file of that name, which is another one once the log was rotated."""
-    file.reopenIfNeeded()
-    if file.stream is None:
-        raise ValueError("the log is closed")
-    _write(file.stream, lines)
 
 
 def _write(stream: TextIO, lines: str) -> None:
