@@ -128,8 +128,8 @@ class Behaviour:
         if version is None:
             if text is None:
                 return
-            # Strangers choose the Host, which stands in the address of the licence and changes nothing else.
-            lines = [line for line in text.splitlines() if not line.lower().startswith(b"license:")]
+            # Strangers choose the Host, which stands in addresses and changes nothing else.
+            lines = [line for line in text.splitlines() if not line.lower().startswith((b"license:", b"sitemap:"))]
             version = blake2b(b"\n".join(lines), digest_size=8).hexdigest()
             self._versions.put(tag, version)
         known = text is None or self.ledger.knows(version)

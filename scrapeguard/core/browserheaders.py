@@ -169,12 +169,13 @@ class BrowserHeaders:
             known = tuple(self._written(request, sent))
             if len(request.user_agent or b"") + len(key[1]) <= _MAX_LENGTH:
                 self._writings.put(key, known)
+        host = canonical_host(request.host)
+        is_newer = self._newer[host]
         if request.http_version in _OLD_HTTP:
             # Unless all come so: by a proxy that says nothing of itself.
-            return known if self._newer[canonical_host(request.host)] is None else (*known, _OLD)
-        if request.http_version and self._newer[request.host] is None and len(request.host) <= MAX_HOST:
-            self._newer.put(request.host, True)
-            self._newer.put(canonical_host(request.host), True)
+            return (*known, _OLD) if is_newer else known
+        if request.http_version and not is_newer:
+            self._newer.put(host, True)
         return known
 
     def _written(self, request: Request, sent: Mapping[bytes, bytes]) -> Iterable[Evidence]:

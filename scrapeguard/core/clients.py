@@ -18,7 +18,10 @@ TAG_SIZE = 6
 MAX_ADDRESS = 45
 """Characters of an address; what is longer is none."""
 _SAME_PAUSE = 0.15
+"""How far a pause may be from the usual one to be the same: wider than what the network adds to the pauses of a
+program, narrower than people are able to keep, whose pauses vary by a third at least."""
 _DRIFT = 0.25
+"""How much of the usual pause follows from the last one, since a site under load slows down a crawler too."""
 
 
 Identity = tuple[str, bytes | None, bytes | None]
@@ -97,6 +100,7 @@ class Conduct:
         "at_once",
         "begun",
         "chain",
+        "clicked",
         "clocked",
         "crowds",
         "fetches",
@@ -179,6 +183,8 @@ class Conduct:
         """How far it is ahead of those who read; see `haste`."""
         self.at_once = self.hurried = self.clocked = False
         """Whether it was too far ahead, in either way; and whether it clicked by the clock."""
+        self.clicked = 0
+        """Pages opened in a row by clicks or keys, and not by themselves."""
         self.fingerprint = 0
         """What stands for how it asked for its first page."""
         self.site = ""

@@ -133,6 +133,7 @@ class History:
         octets = target.encode("utf-8", "replace")
         place = crc32(octets)
         typed = is_typed(sent, octets, conduct)
+        conduct.clicked = conduct.clicked + 1 if is_clicked(sent) else 0
         note_page(conduct, sent, place, now)
         if conduct.styles and self.tell is None and self._walks.needs_not(conduct, now):
             # Most pages are those of readers, of whom nothing else is to be written down.
@@ -147,8 +148,7 @@ class History:
         if is_plain(conduct):
             conduct.odd = ()
         else:
-            # What shows pages in turn opens them by itself.
-            if not conduct.clocked and is_clicked(sent) and clicks_by_clock(conduct):
+            if not conduct.clocked and clicks_by_clock(conduct):
                 self._do(Act(What.CLOCKED, conduct.key), conduct, now)
             conduct.odd = odd(conduct, now, has_styles=not conduct.styles and self._has_styles(host))
 

@@ -22,6 +22,8 @@ MAX_WAITING = 6_000
 _AT_ONCE = 600
 _MAX_COUNTS = 2_000
 _MAX_VERSION = 64
+_MOST_TEXTS = 16
+_ROOM_FOR_TEXTS = 96 * 1024
 _MAX_REQUESTS = 1_000_000
 _MAX_AGE = 24 * 3600.0
 _PLACES = 1 << 32
@@ -49,6 +51,7 @@ class Journal:
         """How often clients asked. Replaced where other windows count."""
         self._acts: deque[_Told] = deque(maxlen=MAX_WAITING)
         self._entries: deque[_Told] = deque(maxlen=MAX_WAITING)
+        self._texts: dict[str, str] = {}
         self.dropped = 0
         """Acts and counts that nobody was told of, since there were too many."""
         self.unreadable = 0
@@ -62,10 +65,18 @@ class Journal:
         self._ledger.tell = self._write_down
 
     def _tell(self, act: Act, now: float) -> None:
+        if not act.key.is_kept:
+            return
         self.dropped += len(self._acts) == MAX_WAITING
         self._acts.append(_Told(act, now))
 
     def _write_down(self, entry: Entry, now: float) -> None:
+        if entry.key is not None and not entry.key.is_kept:
+            return
+        if entry.text:
+            if len(self._texts) < _MOST_TEXTS:
+                self._texts[entry.version] = entry.text.decode("latin-1")
+            entry = entry._replace(text=b"")
         self.dropped += len(self._entries) == MAX_WAITING
         self._entries.append(_Told(entry, now))
 
@@ -76,17 +87,32 @@ class Journal:
         counted = list(self.rates.take_new().items())
         counts = counted[:_MAX_COUNTS]
         self.dropped += len(counted) - len(counts)
-        if not (entries or acts or counts):
+        texts = self._some_texts()
+        if not (entries or acts or counts or texts):
             return None
-        body = _written(entries, acts, counts, now)
+        body = _written(texts, entries, acts, counts, now)
         while len(body) > MAX_BATCH:
             # Strangers choose how long a User-Agent is; what is left out is told next time.
             self._acts.extendleft(reversed(acts[len(acts) // 2 :]))
             self._entries.extendleft(reversed(entries[len(entries) // 2 :] if not acts else []))
             entries = entries if acts else entries[: len(entries) // 2]
             acts = acts[: len(acts) // 2]
-            body = _written(entries, acts, counts, now)
+            body = _written(texts, entries, acts, counts, now)
         return body
+
+    def _some_texts(self) -> list[tuple[str, str]]:
+        """What robots.txt says that others may not know yet, as far as it leaves room for what clients do."""
+        chosen: list[tuple[str, str]] = []
+        room = _ROOM_FOR_TEXTS
+        for version, text in [*self._texts.items()]:
+            size = len(json.dumps(text))
+            # One of strange characters is longer than it seems, and told to nobody.
+            if size > _ROOM_FOR_TEXTS:
+                del self._texts[version]
+            elif size <= room:
+                room -= size
+                chosen.append((version, self._texts.pop(version)))
+        return chosen
 
     def hear(self, body: bytes, age: float, now: float) -> None:
         """Do here what another worker tells.
@@ -149,7 +175,13 @@ def _some(waiting: deque[_Told], number: int) -> list[_Told]:
     return [waiting.popleft() for _ in range(min(number, len(waiting)))]
 
 
-def _written(entries: Iterable[_Told], acts: Iterable[_Told], counts: list[tuple[str, int]], now: float) -> bytes:
+def _written(
+    texts: list[tuple[str, str]],
+    entries: Iterable[_Told],
+    acts: Iterable[_Told],
+    counts: list[tuple[str, int]],
+    now: float,
+) -> bytes:
     keys: dict[ClientKey, int] = {}
 
     def index(key: ClientKey) -> int:
@@ -165,7 +197,6 @@ def _written(entries: Iterable[_Told], acts: Iterable[_Told], counts: list[tuple
         for a, t in acts
         if isinstance(a, Act)
     ]
-    texts = [[e.version, e.text.decode("latin-1")] for e, _ in entries if isinstance(e, Entry) and e.text]
     shown = [[key.address, _shown(key.user_agent), _shown(key.language)] for key in keys]
     return json.dumps({"keys": shown, "texts": texts, "entries": said, "acts": done, "counts": counts}).encode()
 

@@ -63,8 +63,8 @@ def is_plain(client: Conduct) -> bool:
 
 
 def clicks_by_clock(client: Conduct) -> bool:
-    """Whether a client that opens a page by a click has done so with the same pause for long."""
-    return client.steady >= _STEADY_CLICKS and client.pause >= _SHORTEST_PAUSE
+    """Whether a client clicks on with the same pause for long. What shows pages in turn opens them by itself."""
+    return min(client.steady, client.clicked) >= _STEADY_CLICKS and client.pause >= _SHORTEST_PAUSE
 
 
 def odd(client: Conduct, now: float, *, has_styles: bool) -> tuple[Evidence, ...]:

@@ -207,6 +207,10 @@ def test_who_clicks_by_the_clock_is_a_machine_and_what_shows_pages_in_turn_is_no
     assert clicking.get("/later", after=90.0, headers=click) == {"steady-clicks"}
     for number, pause in enumerate(pauses):
         assert showing.get(f"/{number}", after=pause, headers=CLICKED) <= {"steady-pace"}
+        if number == 25:
+            # Who looks on ends the show by a click.
+            assert showing.get("/0", after=37.0, headers=click) == {"steady-pace"}
+            assert showing.get("/other", after=2.0, headers=click) <= {"steady-pace"}
         assert person.get(f"/{number}", after=pause * (0.6 + number * 7 % 10 / 10), headers=click) == set()
 
 
@@ -224,7 +228,7 @@ def test_one_odd_pause_hides_nobody_for_long():
 def test_people_click_at_no_pace():
     chance, visit = random.Random(1), Visit(styled=False)
     for number in range(5_000):
-        pause = chance.lognormvariate(2.0, 0.4)
+        pause = chance.lognormvariate(2.0, 0.25)
         said = visit.get(f"/{number}", after=pause, headers={**CLICKED, "sec-fetch-user": "?1"})
         assert not said & {"steady-pace", "steady-clicks"}
 

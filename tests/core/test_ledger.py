@@ -379,13 +379,31 @@ def test_a_long_robots_txt_is_not_told_and_many_short_ones_keep_the_size_of_a_ba
     teller, listener, journal = workers()
     ledger = teller._ledger
     ledger.served(BOT, "h", "long", b"#" * (MAX_TOLD + 1), 0.0)
+    ledger.served(BOT, "h", "strange", b"\x00" * MAX_TOLD, 0.0)
     for number in range(40):
-        ledger.served(BOT, f"h{number}", f"v{number}", b"\x00" * MAX_TOLD, 0.0)
+        ledger.served(BOT, f"h{number}", f"v{number}", b"#" * MAX_TOLD, 0.0)
+    for _ in range(100):
+        teller._tell(Act(What.PAGE, BOT, "h", 1), 0.0)
+    listener.first = 0
     while (body := teller.take(0.0)) is not None:
         assert len(body) <= MAX_BATCH
         journal.hear(body, 0.0, 0.0)
-    assert listener.texts == [(f"v{number}", MAX_TOLD) for number in range(40)]
-    assert len(listener.entries) == 41
+        listener.first = listener.first or len(listener.acts)
+    # What clients do does not wait for them, and more than a few are learnt elsewhere.
+    assert listener.first == 100
+    assert listener.texts == [(f"v{number}", MAX_TOLD) for number in range(15)]
+    assert len(listener.entries) == 42
+
+
+def test_of_a_key_that_is_too_long_to_be_kept_nobody_is_told():
+    teller, listener, journal = workers()
+    long = ClientKey("192.0.2.3", b"x" * 2000, None)
+    teller._ledger.served(long, "h", "v1", ROBOTS, 0.0)
+    teller._tell(Act(What.PAGE, long, "h", 1), 0.0)
+    teller._ledger.served(BOT, "h", "v1", ROBOTS, 0.0)
+    journal.hear(teller.take(0.0), 0.0, 0.0)
+    assert (journal.unreadable, len(listener.entries), listener.acts) == (0, 1, [])
+    assert listener.texts == [("v1", len(ROBOTS))]
 
 
 def test_a_count_below_zero_is_none():
