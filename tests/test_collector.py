@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -58,7 +59,11 @@ def test_our_own_servers_relax_it(command, tmp_path):
         try:
             said = json.loads(process.stdout.readline())
             host, _, port = said.get("listen", said.get("listening")).removeprefix("http://").rpartition(":")
-            while process.poll() is None and not (told.exists() and told.read_text()):
+            deadline = time.monotonic() + 30
+            while not (told.exists() and told.read_text()):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
                 with suppress(OSError), closing(HTTPConnection(host, int(port), timeout=1)) as connection:
                     connection.request("GET", "/.well-known/scrapeguard/health")
                     connection.getresponse().read()

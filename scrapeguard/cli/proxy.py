@@ -32,7 +32,13 @@ from scrapeguard.secret import SecretError, site_secret
 from scrapeguard.telemetry.events import EventLog
 
 _MOST_FILES = 1 << 16
-_HERE = frozenset({"127.0.0.1", "0.0.0.0", "localhost", "::1", "::"})  # noqa: S104 - compared, and not bound to
+_HERE = {
+    "127.0.0.1": {"127.0.0.1", "localhost"},
+    "0.0.0.0": {"127.0.0.1", "localhost"},  # noqa: S104 - compared, and not bound to
+    "::1": {"::1", "localhost"},
+    "::": {"127.0.0.1", "::1", "localhost"},
+}
+"""Where one listens, and under which names a proxy there finds itself."""
 _LogKey = tuple[EventPolicy, bytes]
 """What is written down, and the secret that hashes addresses."""
 
@@ -136,7 +142,7 @@ def _refuse_itself(upstreams: Upstreams, place: str) -> None:
     """Raise an UpstreamNameError where an upstream is the place at which the proxy shall listen."""
     host, _, port = place.rpartition(":")
     host = host.strip("[]")
-    hosts = _HERE if host in _HERE else {host}
+    hosts = _HERE.get(host, {host})
     for upstream in filter(None, (upstreams.default, *upstreams.by_host.values())):
         is_here = upstream.path is None and upstream.host in hosts and str(upstream.port) == port
         if is_here or place == str(upstream):

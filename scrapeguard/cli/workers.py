@@ -46,6 +46,8 @@ class Workers:
         self._born: dict[int, float] = {}
         self._old: dict[int, float] = {}
         """Those that are to end, and when."""
+        self._before: Run | None = None
+        """What the old ones do, as long as they live."""
         self._ending = False
         self._code = FINE
 
@@ -88,17 +90,28 @@ class Workers:
         if run is None:
             logger.error("what there was stays in force")
             return
-        logger.warning("the new rules are in force")
-        self._run = run
+        self._before, self._run = self._run, run
         self._old.update(dict.fromkeys(self._born, time.monotonic() + _OVERLAP))
         self._born.clear()
 
     def _end_old(self) -> None:
         now = time.monotonic()
-        for pid, end in self._old.items():
-            if now >= end:
-                self._old[pid] = now + 10 * _OVERLAP
-                _tell_to_end(pid)
+        due = [pid for pid, end in self._old.items() if now >= end]
+        for pid in due:
+            self._old[pid] = now + 10 * _OVERLAP
+            _tell_to_end(pid)
+        if due and self._before is not None:
+            self._before = None
+            logger.warning("the new rules are in force")
+
+    def _go_back(self) -> None:
+        """Go on with the old ones, and what they do."""
+        logger.error("what there was stays in force")
+        young = self._born
+        self._born = dict.fromkeys(self._old, 0.0)
+        self._old = dict.fromkeys(young, time.monotonic())
+        if self._before is not None:
+            self._run, self._before = self._before, None
 
     def _bury(self) -> None:
         with suppress(ChildProcessError):
@@ -111,7 +124,11 @@ class Workers:
         if born is None or self._ending:
             return
         logger.error("worker %d ended by itself (status %d)", pid, os.waitstatus_to_exitcode(status))
-        if time.monotonic() - born < _SHORT_LIFE:
+        if time.monotonic() - born >= _SHORT_LIFE:
+            return
+        if self._before is not None and self._old:
+            self._go_back()
+        else:
             self._code = FOUND_PROBLEMS
             self._end()
 

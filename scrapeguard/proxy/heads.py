@@ -7,8 +7,9 @@ import asyncio
 from aiohttp.client_proto import ResponseHandler
 
 _STATUS = slice(9, 12)
-_BODILESS = frozenset({204, 304})
-_BODILESS_WORDS = frozenset(b"%d" % status for status in _BODILESS)
+BODILESS = frozenset({204, 304})
+"""Statuses whose answers have no body (RFC 9112 §6.3)."""
+_BODILESS_WORDS = frozenset(b"%d" % status for status in BODILESS)
 
 
 class Heads(asyncio.Protocol):
@@ -66,7 +67,7 @@ class Heads(asyncio.Protocol):
         self._step_aside()
         if not self._rest:
             return
-        if self._to_head or status in _BODILESS:
+        if self._to_head or status in BODILESS:
             # Nobody will use the connection again.
             self._handler.force_close()
         else:

@@ -13,6 +13,7 @@ from scrapeguard.proxy.client import Client, Question
 from scrapeguard.proxy.errors import UpstreamError, UpstreamTimeoutError
 from scrapeguard.proxy.exchange import Ended, Exchange, Limits, Phase, Watch
 from scrapeguard.proxy.fields import ResponseNames, response_fields
+from scrapeguard.proxy.heads import BODILESS
 from scrapeguard.proxy.inbound import Inbound, MisdirectedError, Reader
 from scrapeguard.proxy.slots import Slots
 from scrapeguard.proxy.trouble import Troubles
@@ -21,7 +22,6 @@ from scrapeguard.proxy.upstream import Upstream, Upstreams
 from scrapeguard.proxy.upstreamanswer import BrokenAnswerError, UpstreamAnswer
 from scrapeguard.proxy.websocket import relay_websocket
 
-_BODILESS = frozenset({204, 304})
 _NO_STATUS = 600
 """From here on there are none (RFC 9110 §15), and servers cannot send any."""
 
@@ -143,7 +143,7 @@ class Relay:
             BrokenAnswerError: it ended in the middle.
         """
         status = response.status
-        bodiless = status in _BODILESS
+        bodiless = status in BODILESS
         fields = response_fields(response.fields, self._names, bodiless=bodiless)
         if fields is None or not 200 <= status < _NO_STATUS:
             raise UpstreamError("a malformed header field" if fields is None else f"status {status}")

@@ -233,7 +233,10 @@ class Supervisor(Multiprocess):
         for old, new in zip(before, self.processes, strict=True):
             if new is not old:
                 logger.error(
-                    "worker %s ended by itself (status %s); %s takes its place", old.pid, old.exitcode, new.pid
+                    "worker %s ended, or answered no more (status %s); %s takes its place",
+                    old.pid,
+                    old.exitcode,
+                    new.pid,
                 )
 
     def _remember(self) -> None:

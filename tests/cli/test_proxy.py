@@ -371,7 +371,7 @@ def test_several_workers_serve_read_rules_anew_and_are_replaced(tmp_path, rules,
         os.kill(workers[1], signal.SIGKILL)
         eventually(lambda: running.is_ready() and not set(workers) & set(running.workers()))
         assert running.ask(agent="GPTBot/1.2")[0] == 200
-        eventually(lambda: running.log.read_text().count("ended by itself (status -9)") == 2)
+        eventually(lambda: running.log.read_text().count("answered no more (status -9)") == 2)
         running.tell(signal.SIGTERM)
         assert running.wait() == 0
 
@@ -452,7 +452,7 @@ def test_it_may_serve_https(tmp_path, rules, upstream):
         (["--upstream", "http://a", "--upstream", "h:80=http://b"], "h:80: write a host as"),
         (["--upstream", "http://a", "--upstream", "h=127.0.0.1:3000"], "http://host:port"),
         (["--upstream", "http://localhost:8080"], "the proxy itself"),
-        (["--upstream", "http://a", "--upstream", "h=http://[::1]:90", "--listen", "0.0.0.0:90"], "the proxy itself"),
+        (["--upstream", "http://a", "--upstream", "h=http://[::1]:90", "--listen", "[::]:90"], "the proxy itself"),
         (["--upstream", "unix:/run/a.sock", "--listen", "unix:/run/a.sock"], "the proxy itself"),
         (["--upstream", "http://a", "--listen", "nowhere"], "HOST:PORT"),
         (["--upstream", "http://a", "--listen", "127.0.0.1:99999"], "HOST:PORT"),
