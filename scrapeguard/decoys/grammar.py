@@ -42,6 +42,7 @@ _ALIASES = {
     "aobject": "a.object",
 }
 _ARTICLE = re.compile(r"\b[Aa] \{([a-z]+)\}")
+_ARTICLE_OF_NOUN = re.compile(r"\b[Aa] \{([nptwfe])\}")
 _PLURAL = re.compile(r"\{([a-z]+)\}s\b")
 _ALIAS = re.compile(r"\{(a[a-z]+)\}")
 _UNREAD = re.compile(r"[{}|]")
@@ -50,6 +51,11 @@ _SLOT = re.compile(r"\{!?([a-z.]+)\}")
 _NUMBERS = re.compile(r"<(num2?|small|min)>")
 _TOKEN = re.compile(r"\{([a-z.]+)\}|<(\w+)>|\(([^(){}<>|]*\|[^(){}<>]*)\)")
 _CHOICE = re.compile(r"\(([^()|]*\|[^()]*)\)")
+# What stands in an opening's place already.
+_OPENED = re.compile(
+    r"(?:about|according|after|although|as|at|because|before|between|by|during|for|from|if|in|of|on|only|over|since|to|"
+    r"towards|under|until|when|where|while|with|within)\b"
+)
 # With words to draw among them, or the article of what follows.
 _OPEN_CHOICE = re.compile(r"\([^()|]*[{<][^()]*\)|\([^()]*\|[^()]*[{<][^()]*\)|[(| ][Aa](?:\||\) \{)")
 
@@ -137,7 +143,8 @@ class Compiler:
         return tuple(dict.fromkeys(self._forms(text, ".", count)))
 
     def _turned(self, clause: str) -> str:
-        return self._habits.turned(_with_slots(clause), self._draws)
+        """The clause in the words of the site; what has an article before it does not grow."""
+        return _ARTICLE_OF_NOUN.sub(r"{a.\1}", self._habits.turned(_with_slots(clause), self._draws))
 
     def _figured(self, text: str) -> str:
         """The text with figures of the page in the slots for them, no figure twice, and years in their order."""
@@ -165,7 +172,8 @@ class Compiler:
     def sentence(self, clause: str, sides: Sides, taste: Taste) -> Form:
         """A form of a clause: with alternatives, growths, an opening and a tail that are drawn for it."""
         clause = self._turned(clause)
-        opening = self._opening(sides, taste) if self._draws.percent(taste.opening) else ""
+        opens = self._draws.percent(taste.opening) and not _OPENED.match(clause)
+        opening = self._opening(sides, taste) if opens else ""
         tail = self._draws.choice(sides.tails) if self._draws.percent(taste.tail) else ""
         text = self._habits.grown(self._chosen(f"{opening.lstrip()}{clause}{tail.rstrip()}"), self._enough, self._draws)
         if taste.tail and not tail and not self._enough(text):

@@ -64,4 +64,4 @@ def test_prefixes(prefix, whole):
 def test_only_what_is_eaten_has_recipes(site):
     titles = [site.maze.link(number) for number in range(2000)]
     recipes = [link for link in titles if link.path.startswith("/recipes/")]
-    assert 10 < len(recipes) < 200
+    assert 0 < len(recipes) < 60
