@@ -10,13 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scrapeguard.app import ScrapeGuard
+    from scrapeguard.app import ScrapeGuard, load_policy
     from scrapeguard.core.decision import Action, Decision
     from scrapeguard.core.policy import Policy
     from scrapeguard.core.request import Request
     from scrapeguard.errors import CatalogueError, PolicyError, Problem, RequestError, ScrapeGuardError
     from scrapeguard.guard import Guard
-    from scrapeguard.rulefile.load import load_policy
 
 __version__ = "0.1.0"
 
@@ -32,7 +31,7 @@ _HOMES = {
     "RequestError": "scrapeguard.errors",
     "ScrapeGuard": "scrapeguard.app",
     "ScrapeGuardError": "scrapeguard.errors",
-    "load_policy": "scrapeguard.rulefile.load",
+    "load_policy": "scrapeguard.app",
 }
 
 __all__ = [

@@ -15,9 +15,27 @@ from scrapeguard.asgi.middleware import GuardMiddleware
 from scrapeguard.asgi.refusedpaths import RefusedPathsJob, Source
 from scrapeguard.asgi.ticket import Tickets
 from scrapeguard.asgi.types import ASGIApp
+from scrapeguard.core.catalogue import Catalogue
 from scrapeguard.core.policy import Policy
-from scrapeguard.parts import Parts
-from scrapeguard.rulefile.load import load_policy
+from scrapeguard.errors import PolicyError, Problem
+from scrapeguard.parts import Parts, decoy_faults
+from scrapeguard.rulefile import load
+
+
+def load_policy(path: str | Path | None = None, *, catalogue: Catalogue | None = None) -> Policy:
+    """The policy of a rule file, once all that it names was looked at: what middleware built of it cannot fail then.
+
+    Args:
+        path: of the file; None for the packaged default.
+        catalogue: of agents; None for the packaged one.
+
+    Raises:
+        PolicyError: it cannot be honoured; every problem is in the message.
+    """
+    policy = load.load_policy(path, catalogue=catalogue)
+    if faults := decoy_faults(policy):
+        raise PolicyError([Problem(str(path), 1, 1, fault) for fault in faults])
+    return policy
 
 
 class ScrapeGuard(GuardMiddleware):
@@ -47,7 +65,7 @@ class ScrapeGuard(GuardMiddleware):
         after: ScrapeGuard | None = None,
         **options: Any,
     ) -> None:
-        policy = rules if isinstance(rules, Policy) else load_policy(rules)
+        policy = rules if isinstance(rules, Policy) else load.load_policy(rules)
         before = None if after is None else after._parts
         self._parts: Parts = Parts(policy, after=before, monotonic=options.get("monotonic", time.monotonic))
         guard = self._parts.guard
@@ -86,7 +104,7 @@ class ForwardAuth(ForwardAuthApp):
     """
 
     def __init__(self, rules: str | Path | Policy | None = None, *, key: bytes | None = None, **options: Any) -> None:
-        policy = asked_by_proxies(rules if isinstance(rules, Policy) else load_policy(rules))
+        policy = asked_by_proxies(rules if isinstance(rules, Policy) else load.load_policy(rules))
         self._parts = Parts(policy, monotonic=options.get("monotonic", time.monotonic))
         options = self._parts.options(options, None, drips=False)
         background = Background(self._parts.jobs)

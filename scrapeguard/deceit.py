@@ -286,3 +286,13 @@ def _with_paragraph(made: DecoyPage, text: str, page_id: str) -> DecoyPage:
     body = made.body[:at] + opening + html.escape(text).encode() + b"</p>\n" + made.body[at:]
     headers = tuple((n, f'"{v.strip(chr(34))}-{page_id}"' if n.lower() == "etag" else v) for n, v in made.headers)
     return DecoyPage(made.media_type, headers, body)
+
+
+def try_corpus(folder: str) -> None:
+    """Make decoys of the texts in a folder, and forget them.
+
+    Raises:
+        ValueError: none can be made of them; the message says why.
+        OSError: they cannot be read.
+    """
+    DecoySite(bytes(32), "localhost", corpus=Path(folder))

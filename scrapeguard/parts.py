@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -206,18 +206,22 @@ def new_decoys(
         raise PolicyError([Problem("decoys", 1, 1, str(error))]) from error
 
 
-def template_faults(policy: Policy) -> list[str]:
-    """What is wrong with the templates that the rule file names for decoys; each is looked at once."""
-    from scrapeguard.deceit import template_of
+def decoy_faults(policy: Policy) -> list[str]:
+    """What is wrong with the templates and texts that the rule file names for decoys; each is looked at once."""
+    from scrapeguard.deceit import template_of, try_corpus
 
-    names = dict.fromkeys((policy.decoys.template, *(site.decoys.template for site in policy.sites.values())))
-    found = []
-    for name in filter(None, names):
+    said, looks = policy.decoys, [site.decoys for site in policy.sites.values()]
+    templates = [said.template, *(look.template for look in looks)]
+    texts = [said.corpus, *(look.corpus for look in looks)] if said.serve else []
+    return [*_faults("template", templates, template_of), *_faults("corpus", texts, try_corpus)]
+
+
+def _faults(key: str, names: Iterable[str | None], look_at: Callable[[str], object]) -> Iterator[str]:
+    for name in filter(None, dict.fromkeys(names)):
         try:
-            template_of(name)
+            look_at(name)
         except (OSError, ValueError) as error:
-            found.append(f"decoys.template: {error}")
-    return found
+            yield f"decoys.{key}: {error}"
 
 
 def replacing(said: DecoyPolicy, decoys: SiteDecoys) -> Callable[[Request], bool] | None:

@@ -21,7 +21,7 @@ from scrapeguard.core.request import Request
 from scrapeguard.core.robots import unsaid_rules
 from scrapeguard.errors import PolicyError, Problem
 from scrapeguard.guard import Guard
-from scrapeguard.parts import template_faults
+from scrapeguard.parts import decoy_faults
 from scrapeguard.rulefile.audience import load_audience
 from scrapeguard.rulefile.catalogue import load_catalogue
 from scrapeguard.rulefile.load import load_policy
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         return BAD_USAGE
     if arguments.path is not None:
         return _say(policy, arguments)
-    if faults := template_faults(policy):
+    if faults := decoy_faults(policy):
         return _report_problems(
             str(path), PolicyError(Problem(str(path), 1, 1, fault) for fault in faults), as_json=arguments.json
         )

@@ -20,7 +20,7 @@ from scrapeguard.cli.output import fail, print_json
 from scrapeguard.cli.sharing import share_secret, store_of_workers
 from scrapeguard.core.policy import EventPolicy, Policy
 from scrapeguard.errors import PolicyError, Problem
-from scrapeguard.parts import open_events, template_faults
+from scrapeguard.parts import decoy_faults, open_events
 from scrapeguard.proxy.client import Client
 from scrapeguard.proxy.exchange import Limits
 from scrapeguard.proxy.relay import Relay
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     if policy is None:
         return FOUND_PROBLEMS
     tls = tls_fault(arguments.ssl_certfile, arguments.ssl_keyfile)
-    if faults := template_faults(policy) or tls:
+    if faults := decoy_faults(policy) or tls:
         fail(tls or "\n".join(faults))
         return BAD_USAGE if tls else FOUND_PROBLEMS
     try:
@@ -234,7 +234,7 @@ def load_served(named: NamedUpstreams, path: Path) -> Policy:
         PolicyError: it cannot be honoured, or leaves no upstream or no decoys that can be made.
     """
     policy = load_policy(path)
-    faults = template_faults(policy)
+    faults = decoy_faults(policy)
     try:
         named.beside(policy)
     except UpstreamNameError as error:

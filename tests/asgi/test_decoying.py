@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+import scrapeguard
 from scrapeguard.app import ScrapeGuard
 from scrapeguard.asgi.decoying import Decoy, Decoying, Drip
 from scrapeguard.canaries.canary import page_ids
@@ -432,3 +433,14 @@ def test_a_tarpit_does_not_slow_the_site(serve):
                 await drip.aclose()
 
     asyncio.run(held())
+
+
+@pytest.mark.parametrize("key", ["template", "corpus"])
+def test_what_decoys_cannot_be_made_of_is_told_before_any_app_is_built(tmp_path, key):
+    """Middleware is built late, by some frameworks with the first request, which would then get the error."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "page.html").write_text("<p>no placeholder</p>")
+    named = {"template": "page.html", "corpus": "texts"}[key]
+    (tmp_path / "rules.yaml").write_text(f"extends: default\ndecoys: {{serve: on, {key}: {named}}}\n")
+    with pytest.raises(PolicyError, match=f"decoys.{key}"):
+        scrapeguard.load_policy(tmp_path / "rules.yaml")
