@@ -35,7 +35,7 @@ _FRESH = Struct(">15H")
 _FIGURES = Struct(">23H")
 
 _TABLES = 128
-_HOT_SHARE = 203
+_HOT_SHARE = 208
 
 
 class Subject(NamedTuple):
