@@ -221,4 +221,4 @@ def _root(name: str) -> str:
 
 
 def _capital_entity(name: str) -> str:
-    return {"he": "He", "his": "His"}.get(name, name)
+    return {"he": "He", "his": "His", "G": "^G"}.get(name, name)

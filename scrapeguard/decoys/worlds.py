@@ -124,6 +124,7 @@ class World:
         he, his, him = self._parts.pronouns[0 if lead.woman else 1]
         return {
             "G": group.name,
+            "^G": f"{group.name[0].upper()}{group.name[1:]}",
             "C": group.town,
             "D": group.neighbour,
             "B": group.street,

@@ -297,6 +297,13 @@ def test_no_word_becomes_one_that_could_harm(locale, unwanted):
         assert not unwanted.search(" | ".join(words)), slot
 
 
+def test_every_title_begins_with_a_capital(site):
+    """Groups that begin with their article too."""
+    titles = [site.maze.link(number).title for number in range(PAGES)]
+    assert [title for title in titles if title[0].islower()] == []
+    assert any(title.startswith("The ") for title in titles)
+
+
 def test_people_and_groups_agree_with_themselves_on_all_pages(secret):
     """A group's first year and home, and a person's town, are the same wherever they are named."""
     founded, homes = {}, {}
