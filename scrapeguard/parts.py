@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from scrapeguard.asgi.background import Job
 from scrapeguard.asgi.decoying import Decoying
@@ -23,7 +21,7 @@ from scrapeguard.core.decision import Decision
 from scrapeguard.core.history import History
 from scrapeguard.core.journal import Journal
 from scrapeguard.core.ledger import Ledger
-from scrapeguard.core.policy import DecoyPolicy, EventPolicy, Policy
+from scrapeguard.core.policy import DecoyPolicy, Policy
 from scrapeguard.core.request import Request
 from scrapeguard.core.tokens import Tokens
 from scrapeguard.core.traps import Traps
@@ -33,9 +31,7 @@ from scrapeguard.rulefile.browsers import load_engines
 from scrapeguard.secret import SiteSecret, site_secret
 from scrapeguard.stores.choose import open_store
 from scrapeguard.stores.port import StoreError
-from scrapeguard.telemetry.addresses import ADDRESS_FORMS
-from scrapeguard.telemetry.events import EventLog
-from scrapeguard.telemetry.rotated import RotatedFile
+from scrapeguard.telemetry.destinations import open_events
 from scrapeguard.verification.refresh import fetch
 from scrapeguard.verifying import Verification
 
@@ -269,35 +265,3 @@ def exchange_job(store: str, guard: Guard, behaviour: Behaviour) -> ExchangeJob 
         monotonic=guard.monotonic,
         failure=StoreError,
     )
-
-
-def open_events(said: EventPolicy, secret: bytes) -> EventLog | None:
-    """What `events.log` names: stderr, logging, off (None), or the path of a file to which lines are added.
-
-    Args:
-        said: what is to be written, and where.
-        secret: hashes addresses.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
-    if said.log == "off":
-        return None
-    shown = ADDRESS_FORMS[said.addresses](secret)
-    if said.log == "logging":
-        return EventLog(_log_lines, shown=shown)
-    if said.log == "stderr":
-        return EventLog(lambda lines: _write(sys.stderr, lines), shown=shown)
-    file = RotatedFile(Path(said.log))
-    return EventLog(file.write, shown=shown, end=file.close)
-
-
-def _log_lines(lines: str) -> None:
-    logger = logging.getLogger("scrapeguard.events")
-    for line in lines.splitlines():
-        logger.info(line)
-
-
-def _write(stream: TextIO, lines: str) -> None:
-    stream.write(lines)
-    stream.flush()

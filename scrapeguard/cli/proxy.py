@@ -20,7 +20,7 @@ from scrapeguard.cli.output import fail, print_json
 from scrapeguard.cli.sharing import share_secret, store_of_workers
 from scrapeguard.core.policy import EventPolicy, Policy
 from scrapeguard.errors import PolicyError, Problem
-from scrapeguard.parts import decoy_faults, open_events
+from scrapeguard.parts import decoy_faults
 from scrapeguard.proxy.client import Client
 from scrapeguard.proxy.exchange import Limits
 from scrapeguard.proxy.relay import Relay
@@ -29,6 +29,7 @@ from scrapeguard.proxy.types import ASGIApp
 from scrapeguard.proxy.upstream import Upstream, UpstreamNameError, Upstreams
 from scrapeguard.rulefile.load import load_policy
 from scrapeguard.secret import SecretError, site_secret
+from scrapeguard.telemetry.destinations import open_events
 from scrapeguard.telemetry.events import EventLog
 
 _MOST_FILES = 1 << 16
