@@ -47,7 +47,8 @@ class Workers:
         self._old: dict[int, float] = {}
         """Those that are to end, and when."""
         self._before: Run | None = None
-        """What the old ones do, as long as they live."""
+        self._last: frozenset[int] = frozenset()
+        """What was done before the last renewal, until that has stood; and by whom."""
         self._ending = False
         self._code = FINE
 
@@ -91,6 +92,7 @@ class Workers:
             logger.error("what there was stays in force")
             return
         self._before, self._run = self._run, run
+        self._last = frozenset(self._born)
         self._old.update(dict.fromkeys(self._born, time.monotonic() + _OVERLAP))
         self._born.clear()
 
@@ -100,16 +102,15 @@ class Workers:
         for pid in due:
             self._old[pid] = now + 10 * _OVERLAP
             _tell_to_end(pid)
-        if due and self._before is not None:
+        if self._before is not None and not self._last.isdisjoint(due):
             self._before = None
             logger.warning("the new rules are in force")
 
     def _go_back(self) -> None:
-        """Go on with the old ones, and what they do."""
+        """Go on with those of before the last renewal, and what they do."""
         logger.error("what there was stays in force")
-        young = self._born
-        self._born = dict.fromkeys(self._old, 0.0)
-        self._old = dict.fromkeys(young, time.monotonic())
+        young, self._born = self._born, {pid: 0.0 for pid in self._last if self._old.pop(pid, None)}
+        self._old.update(dict.fromkeys(young, time.monotonic()))
         if self._before is not None:
             self._run, self._before = self._before, None
 
@@ -126,7 +127,7 @@ class Workers:
         logger.error("worker %d ended by itself (status %d)", pid, os.waitstatus_to_exitcode(status))
         if time.monotonic() - born >= _SHORT_LIFE:
             return
-        if self._before is not None and self._old:
+        if self._before is not None and not self._last.isdisjoint(self._old):
             self._go_back()
         else:
             self._code = FOUND_PROBLEMS

@@ -127,7 +127,7 @@ class Journal:
             keys = [_key(one) for one in told["keys"]]
             # Workers of an earlier version tell no texts.
             groups = (told.get("texts"), told["entries"], told["acts"], told["counts"])
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             self.unreadable += 1
             return
         self._hear_all(groups, keys, max(age, 0.0), now)

@@ -189,19 +189,46 @@ def asked_for(seconds, place):
 DYING = """
 import time
 from scrapeguard.cli.workers import Workers
-changes = iter([False, True])
 def lives():
     time.sleep(60)
     return 0
-print(Workers(lives, 1, lambda: lambda: 1, lambda: next(changes, False)).watch())
+changes, renewals = iter(CHANGES), iter(RENEWALS)
+print(Workers(lives, 1, lambda: next(renewals), lambda: next(changes, False)).watch())
 """
+
+
+def dying(changes, renewals):
+    return DYING.replace("CHANGES", changes).replace("RENEWALS", renewals)
+
+
+def test_a_second_renewal_that_fails_leaves_what_the_first_one_brought(tmp_path):
+    """Also where it comes while those before the first one are still there."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Each renewal looks for a change once more, to have seen it.
+    code = dying("[False, True, False, True, False]", "[lives, lambda: 1]")
+    with (
+        (tmp_path / "errors").open("w") as errors,
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=errors) as process,
+    ):
+        try:
+            eventually(lambda: len(children(process.pid)) == 1)
+            first = children(process.pid)
+            eventually(lambda: "what there was stays in force" in (tmp_path / "errors").read_text())
+            eventually(lambda: len(children(process.pid)) == 1 and children(process.pid) != first)
+            second = children(process.pid)
+            time.sleep(2)
+            assert (process.poll(), children(process.pid)) == (None, second)
+        finally:
+            process.terminate()
 
 
 def test_a_renewal_of_which_no_worker_lives_changes_nothing(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (
         (tmp_path / "errors").open("w") as errors,
-        subprocess.Popen([sys.executable, "-c", DYING], env=environment, stderr=errors) as process,
+        subprocess.Popen(
+            [sys.executable, "-c", dying("[False, True]", "[lambda: 1]")], env=environment, stderr=errors
+        ) as process,
     ):
         try:
             eventually(lambda: len(children(process.pid)) == 1)
