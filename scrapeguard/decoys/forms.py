@@ -23,6 +23,8 @@ class Form(Enum):
     CSV = "text/csv; charset=utf-8"
     SVG = "image/svg+xml"
     PNG = "image/png"
+    CSS = "text/css; charset=utf-8"
+    SCRIPT = "text/javascript; charset=utf-8"
 
 
 _ENDINGS = (
@@ -35,6 +37,8 @@ _ENDINGS = (
     (re.compile(r"\.svg$"), Form.SVG),
     (re.compile(r"\.(?:png|jpe?g|gif|webp|avif|ico|bmp)$"), Form.PNG),
     (re.compile(r"\.(?:txt|text|log)$"), Form.TEXT),
+    (re.compile(r"\.css$"), Form.CSS),
+    (re.compile(r"\.m?js$"), Form.SCRIPT),
     (re.compile(r"\.(?:html?|php|aspx?)$"), Form.HTML),
 )
 _ENDED = re.compile(r"\.\w+/?$|/(?:feed|rss|index|atom|api|graphql|wp-json)(?:/|$)")

@@ -1,4 +1,4 @@
-"""Small pictures made of nothing: bands of colour, as SVG or PNG, with the title that their caption gives them."""
+"""Small pictures made of nothing: bands of colour, as SVG or PNG, with the title of their caption; and style sheets."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ def png(draws: bytes, caption: str) -> bytes:
     text = b"Title\0\0\0\0\0" + caption.encode()
     chunks = [(b"IHDR", header), (b"iTXt", text), (b"IDAT", zlib.compress(bytes(rows), 6)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def style_sheet(draws: bytes) -> str:
+    """A style sheet of six random bytes and more: every page looks well without it."""
+    link, rule = _colour(draws[0:3], 40), _colour(draws[3:6], 120)
+    return (
+        f"body {{\n  font: {100 + draws[6] % 12}%/1.{4 + draws[7] % 4} sans-serif;\n"
+        f"  max-width: {36 + draws[8] % 16}rem;\n}}\n"
+        f"a {{\n  color: {link};\n}}\nfooter {{\n  border-top: 1px solid {rule};\n}}\n"
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

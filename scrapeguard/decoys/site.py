@@ -14,7 +14,7 @@ from scrapeguard.decoys.articles import BYTES, HEAD, Author, Subject
 from scrapeguard.decoys.corpus import Corpus
 from scrapeguard.decoys.draws import Draws, draw, key_of
 from scrapeguard.decoys.forms import Form, form_of
-from scrapeguard.decoys.images import png, svg
+from scrapeguard.decoys.images import png, style_sheet, svg
 from scrapeguard.decoys.languages import language_of
 from scrapeguard.decoys.lexicon import load
 from scrapeguard.decoys.maze import PAGES, PLAIN_PATH, Link, Maze
@@ -118,6 +118,9 @@ class DecoySite:
             Form.CSV: self._csv,
             Form.SVG: lambda page: svg(page.draws, self._author.caption(page.subject, page.draws)),
             Form.PNG: lambda page: png(page.draws, self._author.caption(page.subject, page.draws)),
+            Form.CSS: lambda page: style_sheet(page.draws),
+            # A script of a stranger could do harm: this does nothing.
+            Form.SCRIPT: lambda page: '"use strict";\n',
         }
 
     def _look_of(self, template: Template) -> _Look:

@@ -26,7 +26,7 @@ PRINT_PAGES = """
 import sys, hashlib
 from scrapeguard.decoys.site import DecoySite
 site = DecoySite(b"a secret of thirty-two bytes ...", "gazette.example", locale=sys.argv[1])
-for path in ("/", "/blog/a-page", "/feed.xml", "/api/items", "/x.csv", "/x.md", "/x.svg", "/x.png", "/sitemap.xml"):
+for path in "/ /blog/a-page /feed.xml /api/items /x.csv /x.md /x.svg /x.png /x.css /sitemap.xml".split():
     page = site.page(path)
     print(path, page.media_type, page.headers, hashlib.sha256(page.body).hexdigest())
 """
@@ -76,7 +76,7 @@ def test_the_same_bytes_in_every_process(locale):
         for seed in ("1", "4242")
     }
     assert len(outputs) == 1
-    assert outputs.pop().count("\n") == 9
+    assert outputs.pop().count("\n") == 10
 
 
 def test_the_same_page_whatever_was_asked_before(site, secret):
@@ -217,6 +217,16 @@ def test_markdown_and_text_have_no_tags(site):
         page = site.page(f"/notes/page{ending}")
         assert page.media_type.startswith(media_type)
         assert b"<" not in page.body
+
+
+def test_a_style_sheet_is_one_and_a_script_does_nothing(site):
+    style = site.page("/static/site.css")
+    assert style.media_type == "text/css; charset=utf-8"
+    text = style.body.decode()
+    assert text.count("{") == text.count("}") == 3
+    assert re.search(r"color: #[0-9a-f]{6};", text)
+    assert text != site.page("/static/other.css").body.decode()
+    assert site.page("/static/app.js").body == b'"use strict";\n'
 
 
 def test_pictures_and_their_captions_belong_together(site):
