@@ -1,4 +1,4 @@
-"""Can a classifier that knows another site's decoys tell ours? fastText over words and pairs of words."""
+"""Can a classifier that knows the decoys of one site tell those of others? fastText over words and pairs of words."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-_TRAINED_ON = 450
-
 
 def taken_for_real(
-    real: Sequence[str], known: Sequence[str], ours: Sequence[str], seed: int = 0
-) -> tuple[float, float]:
-    """The share of unseen real pages, and of our decoys, that a classifier takes for real.
+    real: Sequence[str], known: Sequence[str], others: Sequence[Sequence[str]], seed: int = 0
+) -> tuple[float, list[float]]:
+    """The share of unseen real pages, and of the decoys of each other site, that a classifier takes for real.
 
-    It learns from three quarters of the real pages and from 450 decoys of another site.
+    It learns from three quarters of the real pages and from the decoys of one site, which it sees equally often: those
+    that are fewer are repeated.
     """
     import fasttext
 
@@ -24,7 +23,8 @@ def taken_for_real(
     random.Random(seed).shuffle(mixed)
     held_out = len(mixed) // 4
     lines = [f"__label__real {_line(text)}" for text in mixed[held_out:]]
-    lines += [f"__label__decoy {_line(text)}" for text in known[:_TRAINED_ON]]
+    lines *= max(1, round(len(known) / max(1, len(lines))))
+    lines += [f"__label__decoy {_line(text)}" for text in known]
     random.Random(seed).shuffle(lines)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "train.txt")
@@ -37,7 +37,7 @@ def taken_for_real(
         found = [model.f.predict(f"{_line(text)}\n", 1, 0.0, "strict")[0][1] for text in texts]
         return found.count("__label__real") / max(1, len(found))
 
-    return share(mixed[:held_out]), share(ours)
+    return share(mixed[:held_out]), [share(texts) for texts in others]
 
 
 def _line(text: str) -> str:
