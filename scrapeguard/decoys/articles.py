@@ -14,14 +14,15 @@ from struct import Struct
 from types import ModuleType
 from typing import NamedTuple
 
-from scrapeguard.decoys.banks import Bank, Banks, bank_of
+from scrapeguard.decoys.banks import Banks, OwnBanks, bank_of
 from scrapeguard.decoys.corpus import Corpus
-from scrapeguard.decoys.decks import HEADINGS, KEPT_GENERAL, ORDERS, Deck, Decks, Order, dealt
+from scrapeguard.decoys.decks import HEADINGS, KEPT_TITLES, ORDERS, Deck, Decks, Order, dealt
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.grammar import BIG, SMALL, YEARS, Compiler, Form, banks_in
 from scrapeguard.decoys.habits import Habits
-from scrapeguard.decoys.layouts import Layout, layouts_of
+from scrapeguard.decoys.layouts import Bent, Layout, bent_of, layouts_of
 from scrapeguard.decoys.lexicon import Lexicon, Plan, Topic
+from scrapeguard.decoys.register import Register
 from scrapeguard.decoys.voice import SURNAMES, TOWNS, own_voice, shared_banks
 from scrapeguard.decoys.worlds import Group, World
 
@@ -35,7 +36,7 @@ _FRESH = Struct(">15H")
 _FIGURES = Struct(">23H")
 
 _TABLES = 128
-_HOT_SHARE = 208
+_HOT_SHARE = 151
 
 
 class Subject(NamedTuple):
@@ -61,10 +62,10 @@ class Kind(NamedTuple):
 
 
 class _Voice(NamedTuple):
-    """What is said of a topic: its words, and for each kind of clause the forms, and ORDERS of them if asked for."""
+    """What is said of a topic: its words, and for each kind of clause the forms, and ORDERS of them, once asked for."""
 
-    banks: Sequence[Bank]
-    decks: Sequence[Deck]
+    banks: OwnBanks
+    decks: list[Deck]
     orders: list[Order]
 
 
@@ -75,7 +76,7 @@ class Author:
         lexicon: the words of a locale.
         language: how its words change.
         world: the people and places of the site.
-        topics: those of the site, in the order of the world.
+        topics: those of the site, in the order of the world; their clauses are not needed.
         draws: chooses what this site knows of all that.
         corpus: texts of the owner, which then say most of what is said.
     """
@@ -96,11 +97,13 @@ class Author:
         first_names = {"name": bank_of((*world.women, *world.men), draws)}
         self._banks = Banks(shared_banks(lexicon, language, draws) | first_names, language.derived)
         habits = Habits(lexicon, draws)
-        self._decks = Decks(lexicon, self._banks, habits, draws.child("decks"))
+        register = Register(language.MARKS, draws.child("register"))
+        self._decks = Decks(lexicon, self._banks, habits, register, draws.child("decks"))
         pools = {pool.kind: number for number, pool in enumerate(self._decks.pools)}
         self._headings = pools[HEADINGS]
         compiler = Compiler(self._banks, draws, habits)
-        self.kinds = tuple(_kind(plan, pools, compiler, draws) for plan in lexicon.plans)
+        bent = bent_of(pools, draws)
+        self.kinds = tuple(_kind(plan, pools, bent, compiler, draws) for plan in lexicon.plans)
         self._lengths = [self._most(pool) for pool in range(len(pools))]
         self._captions = tuple(compiler.form(line) for line in lexicon.clauses["caption"])
         headings = (choices for kind in self.kinds for layout in kind.layouts for _, _, choices in layout.cells)
@@ -121,22 +124,27 @@ class Author:
         return max(dict(layout.pools).get(pool, 0) for kind in self.kinds for layout in kind.layouts)
 
     def _voice(self, number: int) -> _Voice:
-        """What is said of a topic."""
+        """What is said of a topic, as far as its titles need it."""
         topic, draws = self._topics[number], self._draws[number]
         jostled = self._language.topic_banks({name: draws.jostled(each) for name, each in topic.words.items()})
         banks = self._banks.own({name: bank_of(entries, draws, flat=40.0) for name, entries in jostled.items()})
-        decks = [self._decks.deck(topic, pool) for pool in range(len(self._lengths))]
         banks.learn(self._common)
-        banks.learn(self._decks.general_banks)
-        for deck in decks:
-            banks.learn(banks_in(deck.own))
-        return _Voice(banks.known, decks, [()] * (ORDERS * len(decks)))
+        return _Voice(banks, [], [()] * (ORDERS * len(self._lengths)))
+
+    def _deck(self, topic: int, pool: int) -> Deck:
+        """The forms of a kind for a topic, which are made when the first page asks for any of them."""
+        voice = self._voices[topic]
+        if not voice.decks:
+            voice.decks.extend(self._decks.of(self._topics[topic].name))
+            voice.banks.learn(self._decks.general_banks)
+            for deck in voice.decks:
+                voice.banks.learn(banks_in(deck.own))
+        return voice.decks[pool]
 
     def _order(self, topic: int, pool: int, place: int) -> Order:
         """The forms of a kind in one of their orders, made when the first page asks for it."""
-        voice = self._voices[topic]
-        order = dealt(voice.decks[pool], self._lengths[pool], self._draws[topic].child(f"{pool}/{place}"))
-        voice.orders[pool * ORDERS + place] = order
+        order = dealt(self._deck(topic, pool), self._lengths[pool], self._draws[topic].child(f"{pool}/{place}"))
+        self._voices[topic].orders[pool * ORDERS + place] = order
         return order
 
     def subject(self, head: bytes) -> Subject:
@@ -152,10 +160,14 @@ class Author:
         surnames, towns = self._world.surnames, self._world.towns
         entities = dict(zip(_FIGURE_NAMES, map(str, figures), strict=True))
         years = sorted([1890 + figure % 118 for figure in figures[len(SMALL) :]])
+        last = 0
         for name, year_of_old in zip(YEARS, years, strict=False):
-            entities[name] = str(year_of_old)
+            last = max(year_of_old, last + 1)
+            entities[name] = str(last)
+        for name, figure in zip(BIG, figures[len(SMALL) :], strict=True):
+            entities[name] = self._grouped(figure)
         for name in SMALL:
-            entities[name] = entities[name][-3:].lstrip("0") or "12"
+            entities[name] = str(2 + int(entities[name]) % 998)
         for name, number in zip(SURNAMES, fresh, strict=False):
             entities[name] = surnames[number % len(surnames)]
         for name, number in zip(TOWNS, fresh[len(SURNAMES) :], strict=True):
@@ -167,8 +179,9 @@ class Author:
             f1=self._world.men[first % len(self._world.men)],
             f2=self._world.women[(first + 1) % len(self._world.women)],
             Q=f"{guest.first} {guest.last}",
-            Ql=guest.last,
+            Ql=self._world.called(guest),
             Y=str(year),
+            L=str(year - 1 - head[15] % 28),
             M=self._grouped(20 + before % 1900),
             N=self._grouped(20 + before % 1900 + more),
             X=str(more),
@@ -193,7 +206,7 @@ class Author:
         return self._filled(form, subject.group.topic, draws[1:].translate(subject.table)) % subject.entities
 
     def _filled(self, form: Form, topic: int, draws: bytes) -> str:
-        banks = self._voices[topic].banks
+        banks = self._voices[topic].banks.known
         return form.text % tuple(map(getitem, map(banks.__getitem__, form.banks), draws))
 
     def write(self, subject: Subject, draws: bytes, glue: Mapping[str, str]) -> str:
@@ -229,19 +242,19 @@ class Author:
         words = draws[at:].translate(subject.table)
         if len(words) < len(numbers):
             words *= 1 + len(numbers) // len(words)
-        banks = voice.banks
+        banks = voice.banks.known
         text = "".join(parts) % tuple(map(getitem, map(banks.__getitem__, numbers), words))
         return text % subject.entities
 
 
-def _kind(plan: Plan, pools: Mapping[str, int], compiler: Compiler, draws: Draws) -> Kind:
-    titles = tuple(compiler.form(title) for title in draws.some(plan.titles, KEPT_GENERAL, 4))
-    return Kind(plan.kind, plan.section, titles, layouts_of(plan, pools, compiler, draws))
+def _kind(plan: Plan, pools: Mapping[str, int], bent: Bent, compiler: Compiler, draws: Draws) -> Kind:
+    titles = tuple(compiler.form(title) for title in draws.some(plan.titles, KEPT_TITLES, 4))
+    return Kind(plan.kind, plan.section, titles, layouts_of(plan, pools, bent, compiler, draws))
 
 
 def _table(draws: Draws) -> bytes:
     """A table for bytes.translate: most bytes become one of two, the others stay apart."""
     places = draws.shuffled(range(256))
-    # The one three times as often as the other.
-    first = [places[not octet & 3] for octet in draws.octets(_HOT_SHARE)]
+    # The one seven times as often as the other.
+    first = [places[not octet & 7] for octet in draws.octets(_HOT_SHARE)]
     return bytes(draws.shuffled(first + places[: 256 - _HOT_SHARE]))

@@ -1,7 +1,8 @@
 """Decks: the orders in which a site deals its clauses, for each topic and kind of clause.
 
-About half of them are the topic's own, the others can be said of any. All is compiled at start, that the first page
-costs hardly more than the thousandth; what it takes to deal one order is left to the first page that asks for it.
+About half of them are the topic's own, the others can be said of any, and are compiled at start. Those of a topic are
+compiled when the first page asks for one, which takes some milliseconds; so no start holds up for long the loop that it
+runs in. An order is dealt when the first page asks for it.
 """
 
 from __future__ import annotations
@@ -12,23 +13,27 @@ from typing import NamedTuple
 
 from scrapeguard.decoys.banks import Banks
 from scrapeguard.decoys.draws import Draws
-from scrapeguard.decoys.grammar import TASTES, USUAL, Compiler, Form, Sides, banks_in
+from scrapeguard.decoys.grammar import MOST_SIDES, TASTES, Compiler, Form, Sides, Taste, banks_in
 from scrapeguard.decoys.habits import Habits
-from scrapeguard.decoys.lexicon import Lexicon, Topic
+from scrapeguard.decoys.lexicon import Lexicon
+from scrapeguard.decoys.register import Register
 
 ORDERS = 32
 """Orders in which the clauses of a kind are dealt; a page has one of each of its kinds."""
 HEADINGS = "heading"
 """The kind of a topic's headings, which end without a stop."""
 
-KEPT_GENERAL = 0.8
-"""The share of the clauses for any topic, and of titles, that one site knows."""
-KEPT_OWN = 0.95
-"""The share of a topic's own clauses."""
+KEPT_TITLES = 0.8
+"""The share of all titles that one site knows."""
+KEPT_HEADINGS = 0.95
+"""The share of a topic's headings."""
+LEANING = 0.45
+"""The share of the clauses that one site says: those that lean its way."""
 _KEPT_SIDES = 0.8
-_OWN_SHARE = 112
+_OWN_SHARE = 166
 """Of 256 clauses: more would be more varied, but rarer English than real articles have."""
 _VARIANTS = 2
+_OWN_VARIANTS = 1
 _TENSES = ("past", "present")
 
 Order = tuple[Form, ...]
@@ -64,12 +69,14 @@ class Decks:
         lexicon: the words of a locale.
         banks: those of the site.
         habits: those of the site.
+        register: that of the site.
         draws: chooses.
     """
 
-    def __init__(self, lexicon: Lexicon, banks: Banks, habits: Habits, draws: Draws) -> None:
+    def __init__(self, lexicon: Lexicon, banks: Banks, habits: Habits, register: Register, draws: Draws) -> None:
         self._banks = banks
         self._habits = habits
+        self._register = register
         self._draws = draws
         self.pools = pools_of(lexicon)
         self._sides = {
@@ -78,32 +85,38 @@ class Decks:
             )
             for tense in _TENSES
         }
-        self._shared: dict[str, list[tuple[Form, ...]]] = {}
-        self.general_banks: set[int] = set()
-        """The numbers of the banks that fill what can be said of any topic, as far as it was asked for."""
-        self._known = {pool.kind: draws.some(pool.clauses, KEPT_GENERAL, 8) for pool in self.pools if pool.clauses}
+        self._usual = Taste(draws.below(MOST_SIDES), draws.below(MOST_SIDES))
+        self._lexicon = lexicon
+        self._general = [self._of_any(pool) for pool in self.pools]
+        self.general_banks = banks_in(forms for deck in self._general for forms in deck)
+        """The numbers of the banks that fill what can be said of any topic."""
 
-    def deck(self, topic: Topic, number: int) -> Deck:
-        """What is said in a kind of clause on a topic."""
-        pool = self.pools[number]
-        draws = self._draws.child(f"{topic.name}/{pool.kind}")
+    def of(self, name: str) -> list[Deck]:
+        """What is said of a topic, for each kind of clause."""
+        said = self._lexicon.topic(name).clauses
+        return [
+            Deck(self._own(f"{name}/{pool.kind}", pool, said.get(pool.kind, ())), general)
+            for pool, general in zip(self.pools, self._general, strict=True)
+        ]
+
+    def _own(self, purpose: str, pool: Pool, lines: Sequence[str]) -> list[tuple[Form, ...]]:
+        """The forms of a topic's own clauses of a kind."""
+        draws = self._draws.child(purpose)
         compiler = Compiler(self._banks, draws, self._habits)
-        lines = topic.clauses.get(pool.kind, ())
         if pool.kind == HEADINGS:
-            return Deck([(compiler.form(line),) for line in draws.some(lines, KEPT_OWN, 0)], [])
-        return Deck([compiler.own(line, _VARIANTS) for line in draws.some(lines, KEPT_OWN, 0)], self._general(pool))
+            return [(compiler.form(line),) for line in draws.some(lines, KEPT_HEADINGS, 0)]
+        return [compiler.own(line, _OWN_VARIANTS) for line in self._register.kept(lines, LEANING)]
 
-    def _general(self, pool: Pool) -> list[tuple[Form, ...]]:
-        """The forms of what can be said of any topic."""
-        if pool.kind not in self._shared:
-            compiler = Compiler(self._banks, self._draws.child(f"any/{pool.kind}"), self._habits)
-            sides, taste = self._sides[pool.tense], TASTES.get(pool.kind, USUAL)
-            self._shared[pool.kind] = [
-                tuple(dict.fromkeys(compiler.sentence(line, sides, taste) for _ in range(_VARIANTS)))
-                for line in self._known.get(pool.kind, ())
-            ]
-            self.general_banks |= banks_in(self._shared[pool.kind])
-        return self._shared[pool.kind]
+    def _of_any(self, pool: Pool) -> list[tuple[Form, ...]]:
+        """The forms of the clauses of a kind that can be said of any topic."""
+        compiler = Compiler(self._banks, self._draws.child(f"any/{pool.kind}"), self._habits)
+        if not pool.clauses:
+            return []
+        sides, taste = self._sides[pool.tense], TASTES.get(pool.kind, self._usual)
+        return [
+            tuple(dict.fromkeys(compiler.sentence(line, sides, taste) for _ in range(_VARIANTS)))
+            for line in self._register.kept(pool.clauses, LEANING, 8)
+        ]
 
 
 def dealt(deck: Deck, length: int, draws: Draws) -> Order:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from scrapeguard.decoys.lexicon import Words
+from scrapeguard.decoys.register import Mark
 
 _IRREGULAR = {
     "bind": ("bound", "bound"),
@@ -95,6 +96,10 @@ _PLURALS = {
     "tomato": "tomatoes",
     "potato": "potatoes",
     "echo": "echoes",
+    "scarf": "scarves",
+    "triptych": "triptychs",
+    "sister-in-law": "sisters-in-law",
+    "mother-in-law": "mothers-in-law",
 }
 _PLURAL = re.compile(rf"(.*?)({'|'.join(_PLURALS)})")
 _PAIRS = frozenset(
@@ -212,3 +217,26 @@ def derived(kind: str, phrase: str) -> str:
 DATE = "{day} {month}"
 THOUSANDS = ","
 SAID = ("{verb} <P>", "{verb} <Ql>", "<Pl> {verb}", "<Q> {verb}", "{verb} <R>", "<Rl> {verb}")
+
+MARKS: Mapping[str, Mark] = {
+    "the": Mark(63, -0.5, ("the",)),
+    "a": Mark(22, -0.6, ("a", "an", "{an}", "{aa}", "{aw}", "{at}", "{ap}")),
+    "of": Mark(29, -0.5, ("of",)),
+    "and": Mark(23, -0.4, ("and",)),
+    "in": Mark(21, -0.5, ("in",)),
+    "to": Mark(22, 0.0, ("to",)),
+    "comma": Mark(46, 0.2, (",",)),
+    "stop": Mark(41, 0.3, (". ", "; ")),
+    "speech": Mark(6, 0.8, ("\u201c",)),
+    "brackets": Mark(5, 0.6, ("(<", "({year", "({min", "(about", "(usually", "(sometimes", "(or", "(up")),
+    "he": Mark(10, 1.5, ("he", "his", "him", "she", "her", "<he>", "<his>", "<him>", "<He>", "<His>")),
+    "it": Mark(8, -0.8, ("it", "its", "it\u2019s")),
+    "they": Mark(6, 0.0, ("they", "their", "them")),
+    "i": Mark(5, -0.5, ("i", "my", "we", "our", "us", "I", "\u201cI", "\u201cwe", "\u201cWe")),
+    "you": Mark(2, -1.0, ("you", "your")),
+    "is": Mark(16, -0.3, ("is", "are", "be")),
+    "was": Mark(10, -0.6, ("was", "were", "had")),
+    "has": Mark(11, 0.0, ("has", "have", "been")),
+    "said": Mark(6, 0.0, ("said", "says", "said.", "{saidp}")),
+}
+"""What the register of a site leans to or away from."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scrapeguard.decoys.lexicon import Words
+from scrapeguard.decoys.register import Mark
 
 DATE = "{day}. {month}"
 THOUSANDS = "."
 SAID = ("{verb} <P>", "{verb} <Ql>", "{verb} <Q>")
+MARKS: Mapping[str, Mark] = {}
+"""None: there are too few clauses to leave some out."""
 
 _ARTICLES = {
     "dn": {"m": "der", "f": "die", "n": "das"},

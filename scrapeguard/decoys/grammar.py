@@ -17,7 +17,7 @@ from scrapeguard.decoys.banks import Banks, capital
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.habits import Habits
 
-ENOUGH = 2_000
+ENOUGH = 800
 """A form that can be filled in fewer ways grows."""
 
 SMALL = tuple(f"k{number}" for number in range(9))
@@ -46,6 +46,8 @@ _ARTICLE_OF_NOUN = re.compile(r"\b[Aa] \{([nptwfe])\}")
 _PLURAL = re.compile(r"\{([a-z]+)\}s\b")
 _ALIAS = re.compile(r"\{(a[a-z]+)\}")
 _UNREAD = re.compile(r"[{}|]")
+# Between two sentences of one clause.
+_NEXT = re.compile(r"(?<=[.!?]) (?=[\u201c<A-Z])|(?<=[.!?]\u201d) (?=[\u201c<A-Z])")
 _STOPPED = re.compile(r"[.!?][”“]$")
 _SLOT = re.compile(r"\{!?([a-z.]+)\}")
 _NUMBERS = re.compile(r"<(num2?|small|min)>")
@@ -56,6 +58,12 @@ _OPENED = re.compile(
     r"(?:about|according|after|although|as|at|because|before|between|by|during|for|from|if|in|of|on|only|over|since|to|"
     r"towards|under|until|when|where|while|with|within)\b"
 )
+# It is told by somebody already, or dated: who says so, or when it was, would be said twice.
+_TOLD = re.compile(r"\b(?:said|says?|told|asked|wrote|writes|according|recalled|believes?|I|we|my|our)\b|\u201c")
+_DATED = re.compile(r"\{year\}|\b(?:has|have|is|are|will)\b")
+_DATES = re.compile(r"\{(?:year|month|nth)\}|\bcentury\b")
+# What somebody has done since then, who is alive.
+_SINCE = re.compile(r"\b((?:has|have|had not|is|are)\b[^.]*) since (?:\{month\} )?\{year\}")
 # With words to draw among them, or the article of what follows.
 _OPEN_CHOICE = re.compile(r"\([^()|]*[{<][^()]*\)|\([^()]*\|[^()]*[{<][^()]*\)|[(| ][Aa](?:\||\) \{)")
 
@@ -128,7 +136,10 @@ class Compiler:
         pieces.append(text[end:] if pieces else capital(text))
         if _UNREAD.search("".join(pieces)):
             raise ValueError(f"a slot or choice that cannot be read: {text!r}")
-        return [Form(self._joined(pieces, choices), tuple(banks)) for _ in range(count if choices else 1)]
+        return [
+            Form(self._habits.quoted(self._joined(pieces, choices)), tuple(banks))
+            for _ in range(count if choices else 1)
+        ]
 
     def _joined(self, pieces: list[str], choices: Sequence[tuple[int, Sequence[str]]]) -> str:
         for place, words in choices:
@@ -137,7 +148,8 @@ class Compiler:
 
     def own(self, clause: str, count: int) -> tuple[Form, ...]:
         """At most so many forms of a clause that stands by itself."""
-        text = self._habits.grown(self._turned(clause), self._enough, self._draws)
+        sentences = _NEXT.split(self._turned(clause))
+        text = " ".join([self._habits.grown(sentence, self._enough, self._draws) for sentence in sentences])
         if _OPEN_CHOICE.search(text):
             text = self._chosen(text)
         return tuple(dict.fromkeys(self._forms(text, ".", count)))
@@ -148,7 +160,7 @@ class Compiler:
 
     def _figured(self, text: str) -> str:
         """The text with figures of the page in the slots for them, no figure twice, and years in their order."""
-        text = _with_slots(text)
+        text = _SINCE.sub(r"\1 since <L>", _with_slots(text))
         for slot, names in FIGURES.items():
             if slot not in text:
                 continue
@@ -172,18 +184,20 @@ class Compiler:
     def sentence(self, clause: str, sides: Sides, taste: Taste) -> Form:
         """A form of a clause: with alternatives, growths, an opening and a tail that are drawn for it."""
         clause = self._turned(clause)
-        opens = self._draws.percent(taste.opening) and not _OPENED.match(clause)
+        sides = _fitting(sides, clause)
+        opens = sides.openings and self._draws.percent(taste.opening) and not _OPENED.match(clause)
         opening = self._opening(sides, taste) if opens else ""
-        tail = self._draws.choice(sides.tails) if self._draws.percent(taste.tail) else ""
+        tail = self._draws.choice(sides.tails) if sides.tails and self._draws.percent(taste.tail) else ""
         text = self._habits.grown(self._chosen(f"{opening.lstrip()}{clause}{tail.rstrip()}"), self._enough, self._draws)
-        if taste.tail and not tail and not self._enough(text):
+        if taste.tail and sides.tails and not tail and not self._enough(text):
             # What has few words of its own would be said again and again.
             tail = self._draws.choice(sides.tails)
             text = self._habits.grown(self._chosen(f"{text}{tail.rstrip()}"), self._enough, self._draws)
         return self._forms(text, ".", 1)[0]
 
     def _opening(self, sides: Sides, taste: Taste) -> str:
-        return self._draws.choice([one for one in sides.openings if taste.told or one.endswith((", ", ": "))])
+        told = [one for one in sides.openings if taste.told or one.endswith((", ", ": "))]
+        return self._draws.choice(told) if told else ""
 
 
 TASTES: Mapping[str, Taste] = {
@@ -194,7 +208,17 @@ TASTES: Mapping[str, Taste] = {
     "answer": Taste(5, 15, told=False),
     "howto": Taste(5, 15, told=False),
 }
-USUAL = Taste(8, 8)
+MOST_SIDES = 17
+"""Of the other kinds a site opens fewer than so many of a hundred, and as many get a tail."""
+
+
+def _fitting(sides: Sides, clause: str) -> Sides:
+    """The openings and tails that say nothing twice of a clause."""
+    if _TOLD.search(clause):
+        return Sides((), ())
+    if not _DATED.search(clause):
+        return sides
+    return Sides(*([text for text in side if not _DATES.search(text)] for side in sides))
 
 
 def _with_slots(text: str) -> str:

@@ -27,7 +27,7 @@ from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 _HEADING = re.compile(r"\[([\w -]+)\]")
-_TURNS = ("synonyms", "habits")
+_TURNS = ("synonyms", "habits", "quotes", "articles")
 _FIELD = re.compile(r"(?:title|section|topics|terms): ")
 Words = Mapping[str, tuple[str, ...]]
 
@@ -69,7 +69,9 @@ class Topic(NamedTuple):
 class Lexicon(NamedTuple):
     """All words of a locale but for those of its topics, which have names here.
 
-    Synonyms may stand for the first of them; habits are lists of partners, of which a site takes one side.
+    Synonyms may stand for the first of them; habits are lists of partners, of which a site takes one side; quotes are
+    pairs of quotation marks, of which a site uses one; articles are what it likes to say before one thing and before
+    several instead of the first pair, where `-` is nothing.
     """
 
     locale: str
@@ -79,12 +81,19 @@ class Lexicon(NamedTuple):
     macros: Words
     synonyms: tuple[tuple[str, ...], ...]
     habits: tuple[tuple[tuple[str, ...], ...], ...]
+    quotes: tuple[str, ...]
+    articles: tuple[tuple[str, ...], ...]
     plans: tuple[Plan, ...]
 
     def topic(self, name: str) -> Topic:
         """The topic of that name."""
         words, *sections = _blocks(_text(self.locale, f"topics/{name}"))
         return Topic(name, _words(words.lines), {section.name: section.lines for section in sections})
+
+    def words_of(self, name: str) -> Topic:
+        """The topic of that name without its clauses, which are long."""
+        head, _, _ = _raw(self.locale, f"topics/{name}").partition("\n[")
+        return Topic(name, _words(_lines(curly(head, self.locale))), {})
 
 
 def locales() -> list[str]:
@@ -115,6 +124,8 @@ def load(locale: str) -> Lexicon:
         {name: _alternatives(rest) for name, rest in growths if name not in _TURNS},
         tuple(_alternatives(rest) for name, rest in growths if name == "synonyms"),
         tuple(_sides(rest) for name, rest in growths if name == "habits"),
+        tuple(quotes for name, rest in growths if name == "quotes" for quotes in _alternatives(rest)),
+        tuple(pair for name, rest in growths if name == "articles" for pair in _sides(rest)),
         tuple(map(_plan, plans)),
     )
 
@@ -123,8 +134,12 @@ def _folder(locale: str) -> Traversable:
     return files("scrapeguard").joinpath("data/decoys").joinpath(locale)
 
 
+def _raw(locale: str, name: str) -> str:
+    return _folder(locale).joinpath(f"{name}.txt").read_text(encoding="utf-8")
+
+
 def _text(locale: str, name: str) -> str:
-    return curly(_folder(locale).joinpath(f"{name}.txt").read_text(encoding="utf-8"), locale)
+    return curly(_raw(locale, name), locale)
 
 
 def curly(text: str, locale: str) -> str:

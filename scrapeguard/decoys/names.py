@@ -25,6 +25,7 @@ def name_parts(locale: str) -> NameParts:
         words("surname_endings"),
         words("town_endings"),
         ((she, her, to_her), (he, his, him)),
+        words("titles") if "titles" in fields else (),
         words("firms", ";"),
         frozenset(words("real")),
     )

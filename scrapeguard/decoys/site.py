@@ -26,7 +26,7 @@ from scrapeguard.decoys.worlds import World, tables
 MOST_PATH = 2048
 """Characters of a path that count; what follows changes nothing."""
 _HOST = re.compile(r"[\w.-]{1,253}(?::\d{1,5})?|\[[0-9a-fA-F:.]{2,45}\](?::\d{1,5})?")
-_KEPT_TOPICS = 0.8
+_KEPT_TOPICS = 0.95
 _LEAST_TOPICS = 20
 _FEED = 12
 _SITEMAP = 500
@@ -95,7 +95,7 @@ class DecoySite:
         self._home = f"https://{host}"
         lexicon, language, draws = load(locale), language_of(locale), Draws(self._key, "site")
         names = draws.some(lexicon.topics, _KEPT_TOPICS, _LEAST_TOPICS)
-        topics = [lexicon.topic(name) for name in names]
+        topics = [lexicon.words_of(name) for name in names]
         circles = [topic.words["circle"] for topic in topics]
         self._world = World(name_parts(locale), tables(locale), circles, draws)
         own = Corpus.read(corpus, self._world, draws) if corpus else None

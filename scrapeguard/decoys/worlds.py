@@ -15,6 +15,9 @@ from scrapeguard.decoys.draws import Draws
 GROUPS = 512
 PEOPLE_OF_GROUP = 4
 _STEMS = 180
+_TRIES = 8
+_FORMAL = 45
+"""Of a hundred sites, so many call people by a title."""
 
 Entities = Mapping[str, str]
 
@@ -29,6 +32,7 @@ class NameParts(NamedTuple):
     surname_endings: tuple[str, ...]
     town_endings: tuple[str, ...]
     pronouns: tuple[tuple[str, str, str], tuple[str, str, str]]
+    titles: tuple[str, ...]
     firms: tuple[str, ...]
     real: frozenset[str]
 
@@ -93,7 +97,9 @@ class World:
         self.women = tuple(draws.shuffled(names.women)[:128])
         self.men = tuple(draws.shuffled(names.men)[:128])
         self.streets = tuple(draws.shuffled([street for street in names.streets if len(street) > 3])[:24])
+        self._titles = parts.titles if draws.percent(_FORMAL) else ()
         self._known: dict[tuple[int, int], Entities] = {}
+        self._named = set[Person]()
         self.groups = tuple(self._group(number, circles, draws) for number in range(GROUPS))
 
     def person(self, one: int, two: int, three: int) -> Person:
@@ -102,15 +108,28 @@ class World:
         first = self.women[one] if woman else self.men[one - 128]
         return Person(first, self.surnames[(two << 6 ^ three) % len(self.surnames)], woman)
 
+    def called(self, person: Person) -> str:
+        """What a person is called who was named before."""
+        return f"{self._titles[0 if person.woman else 1]} {person.last}" if self._titles else person.last
+
     def _group(self, number: int, circles: Sequence[Sequence[str]], draws: Draws) -> Group:
         topic = number % len(circles)
         town, neighbour = draws.choice(self.towns), draws.choice(self.towns)
-        people = tuple(self.person(*(draws.below(256) for _ in range(3))) for _ in range(PEOPLE_OF_GROUP))
+        people = tuple(self._newcomer(draws) for _ in range(PEOPLE_OF_GROUP))
         circle = draws.choice(circles[topic])
         pattern = draws.choice(self._parts.firms)
         name = pattern.format(town=town, circle=circle, last=people[0].last, other=people[1].last)
         street = f"{draws.choice(self.surnames)} {draws.choice(self.streets)}"
         return Group(number, topic, name, town, neighbour, street, 1880 + draws.below(125), people)
+
+    def _newcomer(self, draws: Draws) -> Person:
+        """Somebody whose name nobody else in a group has, as far as names go."""
+        for _ in range(_TRIES):
+            person = self.person(*(draws.below(256) for _ in range(3)))
+            if person not in self._named:
+                break
+        self._named.add(person)
+        return person
 
     def entities(self, group: Group, cast: int) -> Entities:
         """What pages about a group call it and its people; `cast` tells who comes first."""
@@ -130,14 +149,14 @@ class World:
             "B": group.street,
             "Z": str(group.founded),
             "P": f"{lead.first} {lead.last}",
-            "Pl": lead.last,
+            "Pl": self.called(lead),
             "he": he,
             "his": his,
             "him": him,
             "He": he.capitalize(),
             "His": his.capitalize(),
             "R": f"{second.first} {second.last}",
-            "Rl": second.last,
+            "Rl": self.called(second),
         }
 
 

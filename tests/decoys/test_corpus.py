@@ -27,7 +27,8 @@ def test_decoys_speak_of_what_the_owner_speaks_of(texts):
 def test_no_name_or_figure_of_the_owner_is_left(texts):
     for text in texts:
         assert not any(re.search(rf"\b{name}\b", text) for name in NAMES)
-        assert not re.search(r"\b(?:1911|1954|180|31)\b", text)
+        # Another figure of the text may become the same by chance, in another place.
+        assert not re.search(r"in 1911\b|carries 180\b|[Ii]n 1954\b|\b31 passengers", text)
 
 
 def test_no_sentence_of_the_owner_stays_as_it_is(texts, corpora):

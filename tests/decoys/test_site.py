@@ -319,7 +319,7 @@ def test_people_and_groups_agree_with_themselves_on_all_pages(secret):
     founded, homes = {}, {}
     # "The guild" alone may be any guild.
     group = re.compile(
-        r"(?m)(?:^|[.!?] )((?!The (?:[a-z]|\w+day)|Our|When)[\w \u2019]{5,60}?) (?:was |\()founded in (\d{4})"
+        r"(?m)(?:^|[.!?] )((?!The (?:[a-z]|\w+day)|Our|Th[ei]se?|When)[\w \u2019]{5,60}?) (?:was |\()founded in (\d{4})"
     )
     for host in [f"{number}.example" for number in range(10)]:
         site = DecoySite(secret, host)
@@ -333,6 +333,15 @@ def test_people_and_groups_agree_with_themselves_on_all_pages(secret):
     for known in (founded, homes):
         assert any(len(values) > 1 for values in known.values())
         assert all(len(set(values)) == 1 for values in known.values())
+
+
+def test_some_sites_call_people_by_a_title_and_keep_to_it(secret):
+    formal = set()
+    for number in range(12):
+        site = DecoySite(secret, f"{number}.example")
+        text = " ".join(site.page(f"/{page}.txt").body.decode() for page in range(30))
+        formal.add(len(re.findall(r"\bM[rs] [A-Z]", text)) > 15 or "Mr " in text)
+    assert formal == {True, False}
 
 
 def test_the_locale_decides_the_language(site, german):

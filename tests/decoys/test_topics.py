@@ -21,7 +21,7 @@ WORDS = "thing part stuff tool who place do quality fault event concern circle".
 LEAST = {"event": 6, "describe": 7, "opinion": 5, "history": 5, "quote": 3, "howto": 4, "essay": 3, HEADINGS: 10}
 ALL = [(locale, topic) for locale in locales() for topic in load(locale).topics]
 ENGLISH = load("en_US").topics
-ENTITIES = dict.fromkeys("C D G ^G P Pl R Rl Q Ql B He His he his him X M N Y Z".split(), "Name")
+ENTITIES = dict.fromkeys("C D G ^G P Pl R Rl Q Ql B He His he his him X M N Y Z L age dt".split(), "Name")
 ENTITIES |= {f"{letter}{number}": "Name" for letter in "kbystf" for number in range(11)}
 CHOICE = re.compile(r"\(([^()|]*\|[^()]*)\)")
 

@@ -8,12 +8,12 @@ import pytest
 from scrapeguard.decoys import english
 from scrapeguard.decoys.banks import Banks, bank_of, capital
 from scrapeguard.decoys.draws import Draws, draw, key_of
-from scrapeguard.decoys.grammar import Compiler
+from scrapeguard.decoys.grammar import Compiler, Sides, Taste
 from scrapeguard.decoys.habits import Habits
 from scrapeguard.decoys.lexicon import Lexicon, load
 
 KEY = bytes(range(32))
-PLAIN = Lexicon("en_US", (), {}, {}, {}, (), (), ())
+PLAIN = Lexicon("en_US", (), {}, {}, {}, (), (), (), (), ())
 
 
 def test_draws_are_the_same_on_every_version():
@@ -199,6 +199,7 @@ def test_what_grows_grows_once_and_only_where_it_reads_well():
         == "the {n}\u2019s door, the {ws} said"
     )
     assert habits.grown("the {n}", lambda _: True, draws) == "the {n}"
+    assert habits.grown("the new {n}", lambda _: False, draws) == "the new {n}"
 
 
 def test_a_site_keeps_to_one_spelling():
@@ -208,10 +209,94 @@ def test_a_site_keeps_to_one_spelling():
         draws = Draws(KEY, f"site {number}")
         turned.add(Habits(lexicon, draws).turned("the colour grey, not color or gray or colours", draws))
     assert turned == {
-        "the colour grey, not color or gray or colours",
         "the colour grey, not colour or grey or colours",
         "the color gray, not color or gray or colours",
     }
+
+
+def turned_by(lexicon, clause, sites=40):
+    """What a number of sites make of a clause, a few times each."""
+    for number in range(sites):
+        draws = Draws(KEY, f"site {number}")
+        habits = Habits(lexicon, draws)
+        yield {habits.turned(clause, draws) for _ in range(12)}
+
+
+def test_a_site_says_its_own_word_for_the_article_of_its_things():
+    lexicon = PLAIN._replace(articles=(("our", "our"), ("the", "-")))
+    clause = "one of the {ns}, the {a} {n}, the {p} of it and the {ws} from <D>. The {ws} left"
+
+    found = [text for texts in turned_by(lexicon, clause) for text in texts]
+
+    # What the clause goes on to tell apart keeps its article.
+    assert "one of our {ns}, our {a} {n}, the {p} of it and our {ws} from <D>. Our {ws} left" in found
+    # What is left out leaves no "one of kites", and a sentence without a capital.
+    assert not any("one of {ns}" in text or ". {ws}" in text for text in found)
+    assert any("and {ws} from <D>" in text for text in found)
+    assert clause in found
+    sites = list(turned_by(lexicon, clause))
+    assert all(sum(word in " ".join(texts) for word in ("our ", "and {ws}")) <= 1 for texts in sites)
+
+
+def test_a_site_pauses_before_and_as_often_as_it_likes():
+    sites = list(turned_by(PLAIN, "kites, but no hats"))
+    assert {"kites, but no hats", "kites but no hats"} in sites
+    assert {"kites, but no hats"} in sites
+    # A second comma may close what the first one opened.
+    assert {"kites, or toys, and balls"} == set().union(*turned_by(PLAIN, "kites, or toys, and balls"))
+
+
+def test_who_is_quoted_is_not_named_each_time():
+    found = set().union(*turned_by(PLAIN, "\u201cno,\u201d <Pl> said. \u201cIt is,\u201d says <P>"))
+    assert "\u201cno,\u201d <he> said. \u201cIt is,\u201d <he> says" in found
+    assert "\u201cno,\u201d <Pl> said. \u201cIt is,\u201d says <P>" in found
+
+
+def test_a_site_uses_one_kind_of_quotation_marks():
+    lexicon = PLAIN._replace(quotes=("“”", "\u2018\u2019"))
+    found = set()
+    for number in range(12):
+        draws = Draws(KEY, f"site {number}")
+        habits = Habits(lexicon, draws)
+        compiler = Compiler(Banks({}, english.derived), draws, habits)
+        found.add(tuple(compiler.form(text, stop=".").text for text in ("“no,” said <R>", "he said: “it is over.”")))
+    assert found == {
+        ("“No,” said %%(R)s.", "He said: “it is over.”"),
+        ("\u2018No,\u2019 said %%(R)s.", "He said: \u2018it is over.\u2019"),
+    }
+
+
+def test_each_sentence_of_a_clause_grows_by_itself():
+    """One that can be filled in few ways would come again on many pages, however rich its neighbour is."""
+    lexicon = PLAIN._replace(macros={"n": ("{a} {n}",)})
+    draws = Draws(KEY, "sentences")
+    banks = Banks({"rich": tuple(f"word {number}" for number in range(256))}, english.derived)
+    compiler = Compiler(banks, draws, Habits(lexicon, draws))
+
+    (form,) = compiler.own("{rich} {rich} {rich} met. He kept the {n}", 1)
+
+    assert form.text == "%s %s %s met. He kept the %s %s."
+
+
+def test_nothing_is_told_or_dated_twice():
+    sides = Sides(("in {year}, ", "according to <P>, "), (" (<C>)", ", <P> said in {month}"))
+    taste = Taste(100, 100)
+    draws = Draws(KEY, "sides")
+    compiler = Compiler(Banks({}, english.derived), draws, Habits(PLAIN, draws))
+
+    def said(clause):
+        return {compiler.sentence(clause, sides, taste).text for _ in range(40)}
+
+    assert said("the {n} was lost, <R> said") == {"The %s was lost, %%(R)s said."}
+    assert said("the {n} has been lost") == {"According to %%(P)s, the %s has been lost (%%(C)s)."}
+    assert len(said("the {n} fell")) > 3
+
+
+def test_who_is_alive_has_not_done_it_for_a_century():
+    draws = Draws(KEY, "since")
+    compiler = Compiler(Banks({}, english.derived), draws, Habits(PLAIN, draws))
+    assert compiler.form("<P> has kept {n} since {year}").text == "%%(P)s has kept %s since %%(L)s"
+    assert "%%(y" in compiler.form("<P> had kept {n} since {year}").text
 
 
 def test_figures_of_one_clause_differ():
