@@ -368,7 +368,8 @@ accepts = st.one_of(
 @given(path=hostile, accept=accepts)
 def test_no_path_fails_or_grows(site, path, accept):
     page = site.page(path, accept)
-    assert 100 < len(page.body) < 100_000
+    # A script is short.
+    assert 10 < len(page.body) < 100_000
     assert page == site.page(path, accept)
     if page.media_type.startswith("text/html"):
         checked(page)
