@@ -76,7 +76,7 @@ class Author:
         lexicon: the words of a locale.
         language: how its words change.
         world: the people and places of the site.
-        topics: those of the site, in the order of the world; their clauses are not needed.
+        topics: those of the site, in the order of the world.
         draws: chooses what this site knows of all that.
         corpus: texts of the owner, which then say most of what is said.
     """
@@ -113,7 +113,7 @@ class Author:
             for topic in topics
         )
         self._language = language
-        self._topics = topics
+        self._topics = list(topics)
         self._draws = [draws.child(topic.name) for topic in topics]
         self._voices = [self._voice(number) for number in range(len(topics))]
         self._tables = tuple(_table(draws) for _ in range(_TABLES))
@@ -135,7 +135,9 @@ class Author:
         """The forms of a kind for a topic, which are made when the first page asks for any of them."""
         voice = self._voices[topic]
         if not voice.decks:
-            voice.decks.extend(self._decks.of(self._topics[topic].name))
+            voice.decks.extend(self._decks.of(self._topics[topic]))
+            # It is in the forms now.
+            self._topics[topic] = self._topics[topic]._replace(said="")
             voice.banks.learn(self._decks.general_banks)
             for deck in voice.decks:
                 voice.banks.learn(banks_in(deck.own))

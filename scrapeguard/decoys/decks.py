@@ -15,7 +15,7 @@ from scrapeguard.decoys.banks import Banks
 from scrapeguard.decoys.draws import Draws
 from scrapeguard.decoys.grammar import MOST_SIDES, TASTES, Compiler, Form, Sides, Taste, banks_in
 from scrapeguard.decoys.habits import Habits
-from scrapeguard.decoys.lexicon import Lexicon
+from scrapeguard.decoys.lexicon import Lexicon, Topic
 from scrapeguard.decoys.register import Register
 
 ORDERS = 32
@@ -86,16 +86,15 @@ class Decks:
             for tense in _TENSES
         }
         self._usual = Taste(draws.below(MOST_SIDES), draws.below(MOST_SIDES))
-        self._lexicon = lexicon
         self._general = [self._of_any(pool) for pool in self.pools]
         self.general_banks = banks_in(forms for deck in self._general for forms in deck)
         """The numbers of the banks that fill what can be said of any topic."""
 
-    def of(self, name: str) -> list[Deck]:
+    def of(self, topic: Topic) -> list[Deck]:
         """What is said of a topic, for each kind of clause."""
-        said = self._lexicon.topic(name).clauses
+        said = topic.clauses()
         return [
-            Deck(self._own(f"{name}/{pool.kind}", pool, said.get(pool.kind, ())), general)
+            Deck(self._own(f"{topic.name}/{pool.kind}", pool, said.get(pool.kind, ())), general)
             for pool, general in zip(self.pools, self._general, strict=True)
         ]
 

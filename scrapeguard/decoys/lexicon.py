@@ -59,11 +59,16 @@ class Plan(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """A subject: its words, and clauses of its own by kind, headings among them."""
+    """A subject: its words, and what is said of it as it is written, which is long and seldom read."""
 
+    locale: str
     name: str
     words: Words
-    clauses: Mapping[str, tuple[str, ...]]
+    said: str
+
+    def clauses(self) -> Mapping[str, tuple[str, ...]]:
+        """Clauses of its own by kind, headings among them."""
+        return {section.name: section.lines for section in _blocks(curly(self.said, self.locale)) if section.name}
 
 
 class Lexicon(NamedTuple):
@@ -87,13 +92,8 @@ class Lexicon(NamedTuple):
 
     def topic(self, name: str) -> Topic:
         """The topic of that name."""
-        words, *sections = _blocks(_text(self.locale, f"topics/{name}"))
-        return Topic(name, _words(words.lines), {section.name: section.lines for section in sections})
-
-    def words_of(self, name: str) -> Topic:
-        """The topic of that name without its clauses, which are long."""
-        head, _, _ = _raw(self.locale, f"topics/{name}").partition("\n[")
-        return Topic(name, _words(_lines(curly(head, self.locale))), {})
+        head, mark, said = _raw(self.locale, f"topics/{name}").partition("\n[")
+        return Topic(self.locale, name, _words(_lines(curly(head, self.locale))), mark + said)
 
 
 def locales() -> list[str]:

@@ -95,7 +95,7 @@ class DecoySite:
         self._home = f"https://{host}"
         lexicon, language, draws = load(locale), language_of(locale), Draws(self._key, "site")
         names = draws.some(lexicon.topics, _KEPT_TOPICS, _LEAST_TOPICS)
-        topics = [lexicon.words_of(name) for name in names]
+        topics = [lexicon.topic(name) for name in names]
         circles = [topic.words["circle"] for topic in topics]
         self._world = World(name_parts(locale), tables(locale), circles, draws)
         own = Corpus.read(corpus, self._world, draws) if corpus else None

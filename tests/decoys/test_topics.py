@@ -43,7 +43,7 @@ def test_all_that_is_said_of_a_topic_can_be_filled(locale, name, known):
     topic, draws = lexicon.topic(name), Draws(bytes(32), name)
     banks = Banks(shared, language.derived)
     compiler = Compiler(banks, draws, habits)
-    lines = [line for section in topic.clauses.values() for line in section]
+    lines = [line for section in topic.clauses().values() for line in section]
     forms = [compiler.form(line, stop=".") for line in lines]
     own = {slot: bank_of(words, draws) for slot, words in language.topic_banks(topic.words).items()}
     filling = banks.own(own)
@@ -66,7 +66,7 @@ def test_each_topic_has_words_of_every_sort(locale, name):
 
 @pytest.mark.parametrize("name", ENGLISH)
 def test_each_topic_has_clauses_enough_and_says_none_twice(name):
-    clauses = load("en_US").topic(name).clauses
+    clauses = load("en_US").topic(name).clauses()
     assert all(len(clauses.get(kind, ())) >= least for kind, least in LEAST.items()), Counter(
         {kind: len(lines) for kind, lines in clauses.items()}
     )
@@ -78,7 +78,7 @@ def test_each_topic_has_clauses_enough_and_says_none_twice(name):
 @pytest.mark.parametrize("name", ENGLISH)
 def test_clauses_stand_by_themselves(name):
     """They begin small and end without a stop, choose plainly, and have words to draw."""
-    for kind, lines in load("en_US").topic(name).clauses.items():
+    for kind, lines in load("en_US").topic(name).clauses().items():
         for line in lines:
             assert not re.search(r"\([^()]*\(|[^.]\.$", line), line
             assert all(len(set(choice.split("|"))) > 1 for choice in CHOICE.findall(line)), line
@@ -96,7 +96,7 @@ def test_no_two_topics_say_the_same():
     said = Counter(
         line
         for name in ENGLISH
-        for lines in load("en_US").topic(name).clauses.values()
+        for lines in load("en_US").topic(name).clauses().values()
         for line in lines
         if len(line) > 40
     )
@@ -109,4 +109,4 @@ def test_every_line_of_a_file_is_read(locale, name):
     path = files("scrapeguard").joinpath(f"data/decoys/{locale}/topics/{name}.txt")
     lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip() and line[0] not in "#["]
     topic = load(locale).topic(name)
-    assert len(lines) == len(topic.words) + sum(map(len, topic.clauses.values()))
+    assert len(lines) == len(topic.words) + sum(map(len, topic.clauses().values()))
