@@ -47,6 +47,7 @@ class Banks:
 
     def __init__(self, shared: Mapping[str, Bank], derive: Derive) -> None:
         self._shared = dict(shared)
+        self._given = frozenset(shared)
         self._derive = derive
         self._numbers: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
@@ -82,7 +83,7 @@ class Banks:
     def _base(self, name: str) -> str:
         base = self._bases.get(name)
         if base is None:
-            found = None if name in self._shared else _NAME.fullmatch(name)
+            found = None if name in self._given else _NAME.fullmatch(name)
             base = self._bases[name] = found[4] if found else name
         return base
 

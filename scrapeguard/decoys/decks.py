@@ -104,17 +104,18 @@ class Decks:
         compiler = Compiler(self._banks, draws, self._habits)
         if pool.kind == HEADINGS:
             return [(compiler.form(line),) for line in draws.some(lines, KEPT_HEADINGS, 0)]
-        return [compiler.own(line, _OWN_VARIANTS) for line in self._register.kept(lines, LEANING)]
+        return [compiler.own(line, _OWN_VARIANTS) for line in self._register.kept(lines, LEANING, draws)]
 
     def _of_any(self, pool: Pool) -> list[tuple[Form, ...]]:
         """The forms of the clauses of a kind that can be said of any topic."""
-        compiler = Compiler(self._banks, self._draws.child(f"any/{pool.kind}"), self._habits)
         if not pool.clauses:
             return []
+        draws = self._draws.child(f"any/{pool.kind}")
+        compiler = Compiler(self._banks, draws, self._habits)
         sides, taste = self._sides[pool.tense], TASTES.get(pool.kind, self._usual)
         return [
             tuple(dict.fromkeys(compiler.sentence(line, sides, taste) for _ in range(_VARIANTS)))
-            for line in self._register.kept(pool.clauses, LEANING, 8)
+            for line in self._register.kept(pool.clauses, LEANING, draws, 8)
         ]
 
 

@@ -19,7 +19,6 @@ _STEPS = 1024
 _SIGNS = (",", ". ", "; ", "(<", "({year", "({min", "“")
 """What stands beside words without a space."""
 
-
 STOP = "stop"
 """The mark that every sentence has one of: who leans to it keeps the short ones."""
 
@@ -45,7 +44,6 @@ class Register:
     """
 
     def __init__(self, marks: Mapping[str, Mark], draws: Draws) -> None:
-        self._draws = draws
         leanings = {name: mark.mean + _normal(draws) for name, mark in marks.items()}
         weights = {token: leanings[name] for name, mark in marks.items() for token in mark.tokens}
         self._words = {token: weight for token, weight in weights.items() if token not in _SIGNS}
@@ -53,10 +51,10 @@ class Register:
         self._stop = leanings.get(STOP, 0.0)
         self._usual = sum(leanings[name] * mark.usual for name, mark in marks.items()) / 1000
 
-    def kept(self, clauses: Sequence[str], share: float, at_least: int = 0) -> list[str]:
-        """The share of the clauses that lean as the site does, the most leaning first."""
+    def kept(self, clauses: Sequence[str], share: float, draws: Draws, at_least: int = 0) -> list[str]:
+        """The share of the clauses that lean as the site does, the most leaning first; else most, which are drawn."""
         if not (self._words or self._signs):
-            return self._draws.some(clauses, KEPT_ANYWAY, at_least)
+            return draws.some(clauses, KEPT_ANYWAY, at_least)
         wanted = max(min(at_least, len(clauses)), round(len(clauses) * share))
         return sorted(clauses, key=self._leaning, reverse=True)[:wanted]
 
