@@ -31,7 +31,6 @@ HEAD = 160
 BYTES = 1200
 """Bytes of a page; more slots than that start again from the first."""
 
-_FIGURE_NAMES = SMALL + BIG
 _FRESH = Struct(">15H")
 _FIGURES = Struct(">23H")
 
@@ -160,16 +159,13 @@ class Author:
         more = 3 + head[9] % 90
         fresh = _FRESH.unpack_from(head, 130)
         surnames, towns = self._world.surnames, self._world.towns
-        entities = dict(zip(_FIGURE_NAMES, map(str, figures), strict=True))
-        years = sorted([1890 + figure % 118 for figure in figures[len(SMALL) :]])
+        small, big = figures[: len(SMALL)], figures[len(SMALL) :]
+        entities = {name: str(2 + figure % 998) for name, figure in zip(SMALL, small, strict=True)}
+        entities.update(zip(BIG, map(self._grouped, big), strict=True))
         last = 0
-        for name, year_of_old in zip(YEARS, years, strict=False):
-            last = max(year_of_old, last + 1)
+        for name, of_old in zip(YEARS, sorted([1890 + figure % 110 for figure in big]), strict=False):
+            last = max(of_old, last + 1)
             entities[name] = str(last)
-        for name, figure in zip(BIG, figures[len(SMALL) :], strict=True):
-            entities[name] = self._grouped(figure)
-        for name in SMALL:
-            entities[name] = str(2 + int(entities[name]) % 998)
         for name, number in zip(SURNAMES, fresh, strict=False):
             entities[name] = surnames[number % len(surnames)]
         for name, number in zip(TOWNS, fresh[len(SURNAMES) :], strict=True):

@@ -23,7 +23,7 @@ ENOUGH = 800
 SMALL = tuple(f"k{number}" for number in range(9))
 BIG = tuple(f"b{number}" for number in range(11))
 YEARS = tuple(f"y{number}" for number in range(9))
-"""The figures of a page: up to 999, up to 66,535, and years from 1890 to 2007 in their order."""
+"""The figures of a page: 2 to 999, up to 65,535, and years from 1890 to 2007 in their order, none twice."""
 FIGURES: Mapping[str, Sequence[str]] = {"{num}": SMALL, "{big}": BIG, "{year}": YEARS}
 """The slots that they fill."""
 

@@ -346,6 +346,18 @@ def test_some_sites_call_people_by_a_title_and_keep_to_it(secret):
     assert formal == {True, False}
 
 
+@given(head=st.binary(min_size=160, max_size=160))
+def test_figures_of_a_page_agree_with_one_another(site, head):
+    found = site._author.subject(head).entities
+    years = [int(found[f"y{number}"]) for number in range(9)]
+    assert years == sorted(set(years))
+    assert years[0] >= 1890
+    assert years[-1] <= 2007 < int(found["Y"])
+    assert int(found["Y"]) - 28 <= int(found["L"]) < int(found["Y"])
+    assert all(2 <= int(found[f"k{number}"]) <= 999 for number in range(9))
+    assert all(re.fullmatch(r"\d{1,3}(?:,\d{3})?", found[f"b{number}"]) for number in range(11))
+
+
 def test_the_locale_decides_the_language(site, german):
     english, deutsch = (one.page("/any/page.txt").body.decode() for one in (site, german))
     assert english.count(" the ") > 20 > deutsch.count(" the ")
