@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from scrapeguard.decoys.draws import Draws
 
-KEPT_ANYWAY = 0.9
+_KEPT_ANYWAY = 0.9
 """The share of clauses that a site knows where its language has no marks to lean to."""
 _LENGTHENED = 0.7
 _STEPS = 1024
 _SIGNS = (",", ". ", "; ", "(<", "({year", "({min", "“")
 """What stands beside words without a space."""
 
-STOP = "stop"
+_STOP = "stop"
 """The mark that every sentence has one of: who leans to it keeps the short ones."""
 
 
@@ -48,13 +48,13 @@ class Register:
         weights = {token: leanings[name] for name, mark in marks.items() for token in mark.tokens}
         self._words = {token: weight for token, weight in weights.items() if token not in _SIGNS}
         self._signs = [(sign, weights[sign]) for sign in _SIGNS if sign in weights]
-        self._stop = leanings.get(STOP, 0.0)
+        self._stop = leanings.get(_STOP, 0.0)
         self._usual = sum(leanings[name] * mark.usual for name, mark in marks.items()) / 1000
 
     def kept(self, clauses: Sequence[str], share: float, draws: Draws, at_least: int = 0) -> list[str]:
         """The share of the clauses that lean as the site does, the most leaning first; else most, which are drawn."""
         if not (self._words or self._signs):
-            return draws.some(clauses, KEPT_ANYWAY, at_least)
+            return draws.some(clauses, _KEPT_ANYWAY, at_least)
         wanted = max(min(at_least, len(clauses)), round(len(clauses) * share))
         return sorted(clauses, key=self._leaning, reverse=True)[:wanted]
 
